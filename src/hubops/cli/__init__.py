@@ -1,0 +1,1 @@
+"""The commands: they parse, call run.py or local/, print, and choose the exit code."""

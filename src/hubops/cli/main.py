@@ -1,0 +1,74 @@
+"""The hubops command: subcommands are imported when they are called, so that --help is instant."""
+
+import importlib
+import sys
+
+import click
+
+from hubops.errors import HubopsError
+
+_COMMANDS = {
+    "deploy": ("hubops.cli.deploy", "Deploy hubs: staging, proof, production."),
+    "local": ("hubops.cli.local", "The local cluster: up, down, status."),
+    "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
+    "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),
+    "verify": ("hubops.cli.verify", "Prove that a person can log in and run a notebook."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hubops", message="%(version)s")
+def hubops() -> None:
+    """Deploy and operate JupyterHubs from one git repository."""
+
+
+def show_error(error: HubopsError) -> None:
+    """Print an expected failure: what, then where, why and what next, each on its own."""
+    click.secho(f"error: {error.what}", fg="red", err=True)
+    for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):
+        if text:
+            click.echo(f"  {label}: " + text.replace("\n", "\n    "), err=True)
+
+
+def main() -> None:
+    """Run the command line; expected failures become a message and their exit code."""
+    try:
+        hubops(prog_name="hubops")
+    except HubopsError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except ExceptionGroup as group:
+        # Tasks that ran side by side: the expected failure is the one to tell.
+        expected, rest = group.split(HubopsError)
+        if rest is not None or expected is None:
+            raise
+        failures = _flat(expected)
+        for failure in failures:
+            show_error(failure)
+        sys.exit(max(failure.exit_code for failure in failures))
+
+
+def _flat(group: ExceptionGroup[HubopsError]) -> list[HubopsError]:
+    found: list[HubopsError] = []
+    for error in group.exceptions:
+        found += _flat(error) if isinstance(error, ExceptionGroup) else [error]
+    return found
+
+
+if __name__ == "__main__":
+    main()

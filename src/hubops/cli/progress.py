@@ -1,0 +1,70 @@
+"""How events look: live on a terminal, plain lines elsewhere; always on standard error."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hubops.events import CommandStarted, Emit, Event, Line, StepEnded, StepStarted
+from hubops.secret import Redactor
+
+
+@contextmanager
+def progress(redactor: Redactor | None = None, *, verbose: bool = False) -> Iterator[Emit]:
+    """A sink for events; every text passes the redactor."""
+    mask = (redactor or Redactor()).mask
+    if sys.stderr.isatty() and not verbose:
+        with _live(mask) as emit:
+            yield emit
+        return
+
+    def show(event: Event) -> None:
+        text = _text(event, verbose=verbose)
+        if text:
+            print(mask(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+    yield show
+
+
+def _text(event: Event, *, verbose: bool) -> str:
+    match event:
+        case StepStarted(title):
+            return f"   {title} ..."
+        case StepEnded(title, took_s, failed, note):
+            mark = "!!" if failed else "ok"
+            return f"{mark} {title}{f': {note}' if note else ''} ({took_s:.1f} s)"
+        case CommandStarted(text):
+            return f"$  {text}"
+        case Line(text):
+            return f"     {text}" if verbose else ""
+
+
+@contextmanager
+def _live(mask: Callable[[str], str]) -> Iterator[Emit]:
+    from rich.console import Console  # noqa: PLC0415 - slow to import, needed on terminals only
+    from rich.live import Live  # noqa: PLC0415
+    from rich.spinner import Spinner  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False)
+    running: list[str] = []
+    spinner = Spinner("dots", "")
+    with Live(spinner, console=console, transient=True, refresh_per_second=8) as live:
+
+        def emit(event: Event) -> None:
+            match event:
+                case StepStarted(title):
+                    running.append(title)
+                case StepEnded(title):
+                    running.remove(title)
+                    live.console.print(mask(_text(event, verbose=False)), markup=False)
+                case CommandStarted():
+                    live.console.print(
+                        mask(_text(event, verbose=False)), markup=False, style="dim", soft_wrap=True
+                    )
+                case Line(text):
+                    spinner.update(
+                        text=f"{running[-1] if running else ''}  {mask(text)}"[: console.width - 4]
+                    )
+                    return
+            spinner.update(text=running[-1] if running else "")
+
+        yield emit

@@ -1,0 +1,49 @@
+"""Digests over content: the same bytes give the same digest on every machine and in every clone."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def of_bytes(data: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal, read in pieces.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def of_parts(parts: Iterable[str | bytes]) -> str:
+    """SHA-256 over parts, each preceded by its length, so that no two lists share a digest."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(f"{len(data)}:".encode() + data)
+    return total.hexdigest()
+
+
+def of_tree(root: Path) -> str:
+    """Digest over every file below `root`: relative path, execute bit or link target, content.
+
+    Owner, time and umask do not count: they differ between clones of the same commit.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return of_parts(part for path in sorted(root.rglob("*")) for part in _tree_entry(root, path))
+
+
+def _tree_entry(root: Path, path: Path) -> Iterator[str]:
+    name = path.relative_to(root).as_posix()
+    if path.is_symlink():
+        yield from (name, "link", path.readlink().as_posix())
+    elif path.is_file():
+        executable = bool(path.stat().st_mode & 0o100)
+        yield from (name, "executable" if executable else "file", of_file(path))

@@ -1,0 +1,59 @@
+"""The base image where no image registry answers: made from Debian's packages, for this machine only."""
+
+from pathlib import Path
+
+from hubops import digest
+from hubops.clients import process
+from hubops.errors import MachineError
+from hubops.events import Emit, Line
+from hubops.local import host, oci, paths
+from hubops.local.packages import require_package
+
+NAME = "debian:bookworm-slim"
+_SUITE = "bookworm"
+_RECIPE_VERSION = "1"
+# Documentation and translations, as the published slim images leave them out; copyright files stay.
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+_EPOCH = "1700000000"
+
+
+async def make_base(emit: Emit) -> Path:
+    """An OCI layout of Debian's minimal system, made once and kept in the cache.
+
+    Raises:
+        MachineError: this is no Debian with root, so it cannot be made here.
+        ProgramError: a package cannot be had.
+    """
+    if not (host.is_root() and host.is_debian()):
+        raise MachineError(
+            f"no image registry answers, and {NAME} can be made only on Debian as root",
+            hint="Give this machine access to an image registry, or run ./start as root on Debian.",
+        )
+    sources = await _sources()
+    key = digest.of_parts([_RECIPE_VERSION, _EPOCH, *_LEFT_OUT, *sources])[:12]
+    layout = paths.cache_dir() / "base" / f"{_SUITE}-{host.architecture()}-{key}"
+    if not layout.exists():
+        await _bootstrap(layout, sources, emit)
+    return layout
+
+
+async def _sources() -> list[str]:
+    """The Debian archives this machine is set up with, as lines of a sources.list."""
+    wanted = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"]
+    text = await process.run([*wanted, "Created-By: Packages", "Origin: Debian"])
+    return sorted({line for line in text.splitlines() if line.split()[2].startswith(_SUITE)})
+
+
+async def _bootstrap(layout: Path, sources: list[str], emit: Emit) -> None:
+    await require_package("mmdebstrap", "mmdebstrap", emit)
+    layout.parent.mkdir(parents=True, exist_ok=True)
+    rootfs = layout.with_suffix(".tar")
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+    await process.run(
+        ["mmdebstrap", "--variant=minbase", "--mode=root", *options, _SUITE, rootfs, "-"],
+        stdin="\n".join(sources).encode(),
+        env={"SOURCE_DATE_EPOCH": _EPOCH, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        on_line=lambda line: emit(Line(line)),
+    )
+    oci.write_layout(rootfs, layout, host.architecture())

@@ -1,0 +1,177 @@
+"""The kind cluster of an instance: made, brought back, rebuilt when its recipe changed, removed."""
+
+import asyncio
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubops import digest
+from hubops.clients import process
+from hubops.deadline import Deadline
+from hubops.errors import MachineError
+from hubops.events import Emit, Line, step
+from hubops.local import host
+from hubops.local.docker import Docker
+from hubops.local.instance import Instance, write_atomically
+from hubops.local.network import Network
+
+EDGE_NODE_PORT = 30080
+_READY_LIMIT_S = 180
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a cluster is made with."""
+
+    docker: Docker
+    kind: Path
+    kubectl: Path
+    network: Network
+    image: str
+
+
+async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
+    """A cluster that answers, made by this recipe.
+
+    A stopped node is started; one that does not come back, or was made from another recipe, is
+    rebuilt. User volumes lie on the host and are found again by a rebuilt cluster.
+
+    Raises:
+        MachineError: it does not become ready.
+        ProgramError: kind failed.
+    """
+    recipe = _recipe(instance, parts)
+    state = await parts.docker.state(instance.node)
+    if state and _recorded(instance) == recipe:
+        if state == "running" and await is_ready(instance, parts.kubectl):
+            return
+        with step(emit, f"cluster {instance.name}, started again"):
+            await parts.docker("start", instance.node)
+            if await _became_ready(instance, parts.kubectl):
+                return
+            emit(Line("it does not come back: rebuilt, with its volumes kept"))
+    with step(emit, f"cluster {instance.name}"):
+        await _create(instance, parts, recipe, emit)
+
+
+async def is_ready(instance: Instance, kubectl: Path) -> bool:
+    """Whether the API server answers and the node accepts pods."""
+    words = ["get", "nodes", "-o", "json", "--request-timeout=5s"]
+    done = await process.attempt([kubectl, f"--kubeconfig={instance.kubeconfig}", *words])
+    if done.code != 0:
+        return False
+    conditions = [c for node in json.loads(done.stdout)["items"] for c in node["status"]["conditions"]]
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+async def delete_cluster(instance: Instance, docker: Docker) -> None:
+    """Remove the node container; what lies in the instance's directory stays."""
+    if await docker.state(instance.node):
+        await docker("rm", "-f", "-v", instance.node)
+    _record_file(instance).unlink(missing_ok=True)
+
+
+async def _became_ready(instance: Instance, kubectl: Path) -> bool:
+    deadline = Deadline(_READY_LIMIT_S)
+    while not await is_ready(instance, kubectl):
+        if deadline.passed:
+            return False
+        await asyncio.sleep(0.5)
+    return True
+
+
+async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> None:
+    await delete_cluster(instance, parts.docker)
+    _write_mounts(instance, parts.network)
+    config = instance.directory / "kind.json"
+    write_atomically(config, json.dumps(_kind_config(instance), indent=2))
+    await process.run(
+        [
+            *(parts.kind, "create", "cluster", f"--name={instance.name}", f"--image={parts.image}"),
+            *(f"--config={config}", f"--kubeconfig={instance.kubeconfig}", "--wait=0s"),
+        ],
+        env={**parts.docker.env, "KIND_EXPERIMENTAL_DOCKER_NETWORK": parts.network.name},
+        on_line=lambda line: emit(Line(line)),
+    )
+    # kind's own policy lets a stopped node lie after a restart of Docker.
+    await parts.docker("update", "--restart=unless-stopped", instance.node)
+    if not await _became_ready(instance, parts.kubectl):
+        raise MachineError(
+            f"the cluster {instance.name} does not become ready",
+            why=await parts.docker(
+                "exec", instance.node, "journalctl", "-u", "kubelet", "-n", "15", "--no-pager"
+            ),
+            hint=f"See: docker exec {instance.node} journalctl -u kubelet",
+        )
+    write_atomically(_record_file(instance), recipe)
+
+
+def _record_file(instance: Instance) -> Path:
+    return instance.directory / "cluster.recipe"
+
+
+def _recorded(instance: Instance) -> str:
+    file = _record_file(instance)
+    return file.read_text() if file.exists() else ""
+
+
+def _recipe(instance: Instance, parts: Parts) -> str:
+    return digest.of_parts([parts.image, str(parts.network.subnet), json.dumps(_kind_config(instance))])
+
+
+def _write_mounts(instance: Instance, network: Network) -> None:
+    """What the node sees of the host: its name servers, where the registries are, the volumes."""
+    instance.directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(instance.directory / "resolv.conf", "\n".join(host.nameservers()) + "\n", mode=0o644)
+    mirrors = instance.directory / "certs.d"
+    shutil.rmtree(mirrors, ignore_errors=True)
+    for registry in (instance.registry, "docker.io"):
+        (mirrors / registry).mkdir(parents=True)
+        hosts = f'[host."http://{network.registry_address}:5000"]\n  capabilities = ["pull", "resolve"]\n'
+        (mirrors / registry / "hosts.toml").write_text(hosts)
+    (instance.directory / "volumes").mkdir(exist_ok=True)
+
+
+def _kind_config(instance: Instance) -> dict[str, object]:
+    mounts = {
+        "resolv.conf": "/kind/resolv.conf",
+        "certs.d": "/etc/containerd/certs.d",
+        "volumes": "/var/local/volumes",
+    }
+    # cgroupfs under both cgroup versions (v2: not verified); failCgroupV1 is kubelet's default since 1.35.
+    kubelet = {
+        "kind": "KubeletConfiguration",
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,
+        "resolvConf": "/kind/resolv.conf",
+    }
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        # The node has its own simple network plugin and runs kube-proxy itself.
+        "networking": {
+            "disableDefaultCNI": True,
+            "kubeProxyMode": "none",
+            "podSubnet": "10.244.0.0/16",
+            "apiServerAddress": "127.0.0.1",
+        },
+        "nodes": [
+            {
+                "role": "control-plane",
+                "extraMounts": [
+                    {"hostPath": str(instance.directory / source), "containerPath": target}
+                    for source, target in mounts.items()
+                ],
+                "extraPortMappings": [
+                    {
+                        "containerPort": EDGE_NODE_PORT,
+                        "hostPort": instance.edge_port,
+                        "listenAddress": "127.0.0.1",
+                    }
+                ],
+            }
+        ],
+        "kubeadmConfigPatches": [json.dumps(kubelet)],
+    }

@@ -1,0 +1,66 @@
+"""Images that Docker itself runs - the node, the registry - built here and named after their content."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hubops import digest
+from hubops.clients import process
+from hubops.events import Emit, Line, step
+from hubops.local import base_image, oci, paths
+from hubops.local.buildkit import BuildKit
+from hubops.local.docker import Docker
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides an image: a directory of toolchain/, build arguments, directories it copies from."""
+
+    name: str
+    directory: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, Path] = field(default_factory=dict)
+
+
+async def require_image(recipe: Recipe, docker: Docker, buildkit: BuildKit, base: Path, emit: Emit) -> str:
+    """The name of the image in Docker; built and loaded when it is not there."""
+    name = f"hubops/{recipe.name}:{_key(recipe, base)}"
+    if await docker("images", "-q", name):
+        return name
+    with step(emit, f"{recipe.name} image"):
+        archive = paths.cache_dir() / f"{recipe.name}.tar"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            await process.run(
+                _command(recipe, name, archive, buildkit, base), on_line=lambda line: emit(Line(line))
+            )
+            await docker("load", "-q", "-i", archive)
+        finally:
+            archive.unlink(missing_ok=True)
+    return name
+
+
+def _key(recipe: Recipe, base: Path) -> str:
+    parts = [oci.layout_digest(base), digest.of_tree(paths.project_dir() / "toolchain" / recipe.directory)]
+    parts += [f"{name}={value}" for name, value in sorted(recipe.arguments.items())]
+    # The programs' directories are named after what decides them (toolchain._cached).
+    parts += [f"{name}={path.name}" for name, path in sorted(recipe.contexts.items())]
+    return digest.of_parts(parts)[:12]
+
+
+def _command(recipe: Recipe, name: str, archive: Path, buildkit: BuildKit, base: Path) -> list[str | Path]:
+    directory = paths.project_dir() / "toolchain" / recipe.directory
+    command: list[str | Path] = [
+        *(buildkit.buildctl, f"--addr={buildkit.address}", "build", "--progress=plain"),
+        *("--frontend=dockerfile.v0", f"--local=context={directory}", f"--local=dockerfile={directory}"),
+        *("--opt=force-network-mode=host", "--allow=network.host"),
+        *(
+            f"--oci-layout=base={base}",
+            f"--opt=context:{base_image.NAME}=oci-layout://base@{oci.layout_digest(base)}",
+        ),
+        f"--output=type=docker,name={name},dest={archive}",
+    ]
+    command += [f"--opt=build-arg:{key}={value}" for key, value in recipe.arguments.items()]
+    for key, path in recipe.contexts.items():
+        command += [f"--local={key}={path}", f"--opt=context:{key}=local:{key}"]
+    return command

@@ -1,0 +1,101 @@
+"""Bringing a local cluster up, down, and telling how it is."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubops.errors import MachineError
+from hubops.events import Emit, step
+from hubops.local import base_image, cluster, docker, registry
+from hubops.local.buildkit import BuildKit, require_buildkit
+from hubops.local.instance import Instance, save_instance
+from hubops.local.machine_image import Recipe, require_image
+from hubops.local.network import require_network
+from hubops.local.toolchain import require_tool
+from hubops.local.tools import KUBERNETES
+
+
+@dataclass(frozen=True)
+class Local:
+    """A running local cluster and what builds its images."""
+
+    instance: Instance
+    docker: docker.Docker
+    buildkit: BuildKit
+    base: Path
+
+
+async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
+    """Bring the instance up from whatever state it is in. Each part is skipped when it is right.
+
+    Raises:
+        MachineError: this machine lacks something; nothing is half-done that the next run does not heal.
+        ProgramError: a build or an outside program failed.
+    """
+    engine = await docker.require_docker(emit)
+    kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)
+    base, buildkit = await _builders(emit)
+    image = node_image or await _node_image(engine, buildkit, base, emit)
+    store = await require_image(Recipe("registry", "registry"), engine, buildkit, base, emit)
+    save_instance(instance)
+    network = await require_network(instance, engine)
+    await registry.require_registry(instance, engine, network, store, emit)
+    await cluster.require_cluster(instance, cluster.Parts(engine, kind, kubectl, network, image), emit)
+    return Local(instance, engine, buildkit, base)
+
+
+async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> None:
+    """Stop the instance; everything comes back with `up`. With `delete_data` nothing is left of it.
+
+    Raises:
+        MachineError: Docker does not answer, so nobody knows what is there.
+    """
+    engine = await docker.find_docker()
+    if engine is None:
+        if delete_data:
+            raise MachineError(
+                "Docker is not running, so its containers cannot be removed", hint="Start it first."
+            )
+        return
+    names = [n for n in (instance.node, instance.registry_container) if await engine.state(n)]
+    with step(emit, f"{'removing' if delete_data else 'stopping'} {instance.name}"):
+        if not delete_data:
+            for name in names:
+                await engine("stop", "-t", "20", name)
+            return
+        await cluster.delete_cluster(instance, engine)
+        if instance.registry_container in names:
+            await engine("rm", "-f", instance.registry_container)
+        await engine("volume", "rm", "-f", instance.registry_container)
+        if await engine("network", "ls", "-q", "--filter", f"name=^{instance.network}$"):
+            await engine("network", "rm", instance.network)
+        shutil.rmtree(instance.directory, ignore_errors=True)
+
+
+async def status(instance: Instance) -> dict[str, str]:
+    """The state of each part, in one word each."""
+    engine = await docker.find_docker()
+    if engine is None:
+        return {"docker": "not running"}
+    return {
+        "docker": engine.address or "running",
+        "cluster": await engine.state(instance.node) or "absent",
+        "registry": await engine.state(instance.registry_container) or "absent",
+    }
+
+
+async def _builders(emit: Emit) -> tuple[Path, BuildKit]:
+    with step(emit, "base image"):
+        base = await base_image.make_base(emit)
+    return base, await require_buildkit(emit)
+
+
+async def _node_image(engine: docker.Docker, buildkit: BuildKit, base: Path, emit: Emit) -> str:
+    node, pause = await require_tool("node", emit), await require_tool("pause", emit)
+    recipe = Recipe(
+        "node",
+        "node",
+        {"KUBERNETES_VERSION": KUBERNETES},
+        {"node": node.parent, "pause": pause.parent},
+    )
+    return await require_image(recipe, engine, buildkit, base, emit)

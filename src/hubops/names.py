@@ -1,0 +1,22 @@
+"""Rules for names that Kubernetes, registries and people all have to accept."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_DNS_LABEL_MAX = 63  # RFC 1123, and the limit of a Kubernetes namespace
+
+
+def is_dns_label(name: str) -> bool:
+    """Whether `name` can be a namespace, a release and a path segment at once (RFC 1123, first a letter)."""
+    return len(name) <= _DNS_LABEL_MAX and _DNS_LABEL.fullmatch(name) is not None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest known name, or all of them when none is near."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"Known: {', '.join(known)}." if known else "There is none yet."
