@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from hubops import __version__
 from hubops.errors import HubopsError
 
 _COMMANDS = {
@@ -32,8 +33,9 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="hubops", message="%(version)s")
-def hubops() -> None:
+@click.version_option(__version__, message="%(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Show every line that programs print.")
+def hubops(verbose: bool) -> None:  # noqa: FBT001 - read by cli/progress.py
     """Deploy and operate JupyterHubs from one git repository."""
 
 

@@ -4,14 +4,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
+
 from hubops.events import CommandStarted, Emit, Event, Line, StepEnded, StepStarted
 from hubops.secret import Redactor
 
 
 @contextmanager
-def progress(redactor: Redactor | None = None, *, verbose: bool = False) -> Iterator[Emit]:
-    """A sink for events; every text passes the redactor."""
+def progress(redactor: Redactor | None = None) -> Iterator[Emit]:
+    """A sink for events; every text passes the redactor. Follows the option --verbose of the command line."""
     mask = (redactor or Redactor()).mask
+    verbose = bool(click.get_current_context().find_root().params.get("verbose"))
     if sys.stderr.isatty() and not verbose:
         with _live(mask) as emit:
             yield emit

@@ -15,6 +15,28 @@ _RECIPE_VERSION = "1"
 # Documentation and translations, as the published slim images leave them out; copyright files stay.
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 _EPOCH = "1700000000"
+_ANSWER_LIMIT_S = 3
+
+
+async def find_base(emit: Emit) -> Path | None:
+    """The layout that stands for the base image, or None where builds can pull it from its registry.
+
+    Raises:
+        as `make_base`.
+    """
+    return None if await registry_answers() else await make_base(emit)
+
+
+async def registry_answers() -> bool:
+    """Whether the registry of plain image names is in reach; its refusal of a stranger is an answer too."""
+    import httpx2  # noqa: PLC0415 - slow to import, and the bootstrap has no httpx2
+
+    try:
+        async with httpx2.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
+            answer = await client.get("https://registry-1.docker.io/v2/")
+    except httpx2.HTTPError:
+        return False
+    return answer.status_code in {httpx2.codes.OK, httpx2.codes.UNAUTHORIZED}
 
 
 async def make_base(emit: Emit) -> Path:

@@ -16,8 +16,31 @@ from hubops.local.docker import Docker
 from hubops.local.instance import Instance, write_atomically
 from hubops.local.network import Network
 
+OWN_IMAGE = "hubops/node"
 EDGE_NODE_PORT = 30080
 _READY_LIMIT_S = 180
+_OWN_MOUNTS = {
+    "resolv.conf": "/kind/resolv.conf",
+    "certs.d": "/etc/containerd/certs.d",
+    "volumes": "/var/local/volumes",
+}
+_OFFICIAL_MOUNTS = {"certs.d": "/etc/containerd/certs.d", "volumes": "/var/local-path-provisioner"}
+# Our node has its own simple network plugin and runs kube-proxy itself. cgroupfs is used under both
+# cgroup versions (v2: not verified); failCgroupV1 is kubelet's default since 1.35.
+_OWN_SETTINGS = {
+    "networking": {"disableDefaultCNI": True, "kubeProxyMode": "none", "podSubnet": "10.244.0.0/16"},
+    "kubeadmConfigPatches": [
+        json.dumps(
+            {
+                "kind": "KubeletConfiguration",
+                "apiVersion": "kubelet.config.k8s.io/v1beta1",
+                "cgroupDriver": "cgroupfs",
+                "failCgroupV1": False,
+                "resolvConf": "/kind/resolv.conf",
+            }
+        )
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +108,7 @@ async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> 
     await delete_cluster(instance, parts.docker)
     _write_mounts(instance, parts.network)
     config = instance.directory / "kind.json"
-    write_atomically(config, json.dumps(_kind_config(instance), indent=2))
+    write_atomically(config, json.dumps(_kind_config(instance, parts.image), indent=2))
     await process.run(
         [
             *(parts.kind, "create", "cluster", f"--name={instance.name}", f"--image={parts.image}"),
@@ -117,7 +140,9 @@ def _recorded(instance: Instance) -> str:
 
 
 def _recipe(instance: Instance, parts: Parts) -> str:
-    return digest.of_parts([parts.image, str(parts.network.subnet), json.dumps(_kind_config(instance))])
+    return digest.of_parts(
+        [parts.image, str(parts.network.subnet), json.dumps(_kind_config(instance, parts.image))]
+    )
 
 
 def _write_mounts(instance: Instance, network: Network) -> None:
@@ -133,45 +158,17 @@ def _write_mounts(instance: Instance, network: Network) -> None:
     (instance.directory / "volumes").mkdir(exist_ok=True)
 
 
-def _kind_config(instance: Instance) -> dict[str, object]:
-    mounts = {
-        "resolv.conf": "/kind/resolv.conf",
-        "certs.d": "/etc/containerd/certs.d",
-        "volumes": "/var/local/volumes",
-    }
-    # cgroupfs under both cgroup versions (v2: not verified); failCgroupV1 is kubelet's default since 1.35.
-    kubelet = {
-        "kind": "KubeletConfiguration",
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "cgroupDriver": "cgroupfs",
-        "failCgroupV1": False,
-        "resolvConf": "/kind/resolv.conf",
-    }
-    return {
-        "kind": "Cluster",
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
-        # The node has its own simple network plugin and runs kube-proxy itself.
-        "networking": {
-            "disableDefaultCNI": True,
-            "kubeProxyMode": "none",
-            "podSubnet": "10.244.0.0/16",
-            "apiServerAddress": "127.0.0.1",
-        },
-        "nodes": [
-            {
-                "role": "control-plane",
-                "extraMounts": [
-                    {"hostPath": str(instance.directory / source), "containerPath": target}
-                    for source, target in mounts.items()
-                ],
-                "extraPortMappings": [
-                    {
-                        "containerPort": EDGE_NODE_PORT,
-                        "hostPort": instance.edge_port,
-                        "listenAddress": "127.0.0.1",
-                    }
-                ],
-            }
+def _kind_config(instance: Instance, image: str) -> dict[str, object]:
+    own = OWN_IMAGE in image
+    node = {
+        "role": "control-plane",
+        "extraMounts": [
+            {"hostPath": str(instance.directory / source), "containerPath": target}
+            for source, target in (_OWN_MOUNTS if own else _OFFICIAL_MOUNTS).items()
         ],
-        "kubeadmConfigPatches": [json.dumps(kubelet)],
+        "extraPortMappings": [
+            {"containerPort": EDGE_NODE_PORT, "hostPort": instance.edge_port, "listenAddress": "127.0.0.1"}
+        ],
     }
+    config: dict[str, object] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
+    return {**config, **(_OWN_SETTINGS if own else {})}

@@ -22,7 +22,9 @@ class Recipe:
     contexts: Mapping[str, Path] = field(default_factory=dict)
 
 
-async def require_image(recipe: Recipe, docker: Docker, buildkit: BuildKit, base: Path, emit: Emit) -> str:
+async def require_image(
+    recipe: Recipe, docker: Docker, buildkit: BuildKit, base: Path | None, emit: Emit
+) -> str:
     """The name of the image in Docker; built and loaded when it is not there."""
     name = f"hubops/{recipe.name}:{_key(recipe, base)}"
     if await docker("images", "-q", name):
@@ -40,15 +42,20 @@ async def require_image(recipe: Recipe, docker: Docker, buildkit: BuildKit, base
     return name
 
 
-def _key(recipe: Recipe, base: Path) -> str:
-    parts = [oci.layout_digest(base), digest.of_tree(paths.project_dir() / "toolchain" / recipe.directory)]
+def _key(recipe: Recipe, base: Path | None) -> str:
+    parts = [
+        oci.layout_digest(base) if base else base_image.NAME,
+        digest.of_tree(paths.project_dir() / "toolchain" / recipe.directory),
+    ]
     parts += [f"{name}={value}" for name, value in sorted(recipe.arguments.items())]
     # The programs' directories are named after what decides them (toolchain._cached).
     parts += [f"{name}={path.name}" for name, path in sorted(recipe.contexts.items())]
     return digest.of_parts(parts)[:12]
 
 
-def _command(recipe: Recipe, name: str, archive: Path, buildkit: BuildKit, base: Path) -> list[str | Path]:
+def _command(
+    recipe: Recipe, name: str, archive: Path, buildkit: BuildKit, base: Path | None
+) -> list[str | Path]:
     directory = paths.project_dir() / "toolchain" / recipe.directory
     command: list[str | Path] = [
         *(buildkit.buildctl, f"--addr={buildkit.address}", "build", "--progress=plain"),
@@ -60,6 +67,9 @@ def _command(recipe: Recipe, name: str, archive: Path, buildkit: BuildKit, base:
         ),
         f"--output=type=docker,name={name},dest={archive}",
     ]
+    if base:
+        mapped = f"oci-layout://base@{oci.layout_digest(base)}"
+        command += [f"--oci-layout=base={base}", f"--opt=context:{base_image.NAME}={mapped}"]
     command += [f"--opt=build-arg:{key}={value}" for key, value in recipe.arguments.items()]
     for key, path in recipe.contexts.items():
         command += [f"--local={key}={path}", f"--opt=context:{key}=local:{key}"]

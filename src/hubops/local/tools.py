@@ -43,6 +43,38 @@ class Tool:
     downloads: dict[str, Download] = field(default_factory=dict)
 
 
+# The node image kind v0.30.0 was released with.
+NODE_IMAGE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+
+_HELM_SHA256 = {
+    "linux-amd64": "a0a5e8c592ed3f376ac110715eff214730c7422f9a44d96cf98117d2b8b0e6c0",
+    "linux-arm64": "ce02147ffee6d993bf8ae97a44a22e9e1daf0b69d2d5b69a0c8cf6706445ccf5",
+    "darwin-amd64": "57f4a847c349382b7cc742a6434ef25f88f0928a113d8cf49084b464878ef0b9",
+    "darwin-arm64": "195e24e587f423f15a78feebab04583ceee68323598575a0e8b3b11b43fd26fe",
+}
+_KUBECTL_SHA256 = {
+    "linux-amd64": "d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db",
+    "linux-arm64": "5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda",
+    "darwin-amd64": "9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c",
+    "darwin-arm64": "d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87",
+}
+_KIND_SHA256 = {
+    "linux-amd64": "517ab7fc89ddeed5fa65abf71530d90648d9638ef0c4cde22c2c11f8097b8889",
+    "linux-arm64": "7ea2de9d2d190022ed4a8a4e3ac0636c8a455e460b9a13ccf19f15d07f4f00eb",
+    "darwin-amd64": "4f0b6e3b88bdc66d922c08469f05ef507d4903dd236e6319199bb9c868eed274",
+    "darwin-arm64": "ceaf40df1d1551c481fb50e3deb5c3deecad5fd599df5469626b70ddf52a1518",
+}
+
+
+def _downloads(url: str, sums: dict[str, str], member: str = "") -> dict[str, Download]:
+    """One download per platform: {0} in the address is the platform, {1} the same with a slash."""
+    slashed = {platform: platform.replace("-", "/") for platform in sums}
+    return {
+        platform: Download(url.format(platform, slashed[platform]), sha256, member.format(platform))
+        for platform, sha256 in sums.items()
+    }
+
+
 # A Kubernetes that does not know its version reports v0.0.0, and charts refuse to install.
 _KUBERNETES_VARIABLES = {
     "k8s.io/component-base/version.gitVersion": KUBERNETES,
@@ -62,6 +94,7 @@ _TOOLS = (
         minimum=(3, 14),
         below=(4,),
         linker_variables=_KUBERNETES_VARIABLES,
+        downloads=_downloads(f"https://get.helm.sh/helm-{HELM}-{{0}}.tar.gz", _HELM_SHA256, "{0}/helm"),
     ),
     Tool(
         "kubectl",
@@ -73,6 +106,7 @@ _TOOLS = (
         minimum=(1, 33),
         below=(1, 36),
         linker_variables=_KUBERNETES_VARIABLES,
+        downloads=_downloads(f"https://dl.k8s.io/release/{KUBERNETES}/bin/{{1}}/kubectl", _KUBECTL_SHA256),
     ),
     Tool("node", KUBERNETES, "kubernetes", ".", linker_variables=_KUBERNETES_VARIABLES),
     Tool("pause", KUBERNETES, "kubernetes", "./pause"),
@@ -84,6 +118,7 @@ _TOOLS = (
         version_arguments=("version",),
         minimum=(0, 30),
         below=(0, 31),
+        downloads=_downloads(f"https://kind.sigs.k8s.io/dl/{KIND}/kind-{{0}}", _KIND_SHA256),
     ),
     Tool("buildctl", BUILDKIT, "buildkit", "github.com/moby/buildkit/cmd/buildctl"),
     Tool("buildkitd", BUILDKIT, "buildkit", "github.com/moby/buildkit/cmd/buildkitd"),

@@ -12,7 +12,7 @@ from hubops.local.instance import Instance, save_instance
 from hubops.local.machine_image import Recipe, require_image
 from hubops.local.network import require_network
 from hubops.local.toolchain import require_tool
-from hubops.local.tools import KUBERNETES
+from hubops.local.tools import KUBERNETES, NODE_IMAGE
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Local:
     instance: Instance
     docker: docker.Docker
     buildkit: BuildKit
-    base: Path
+    base: Path | None
 
 
 async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
@@ -35,7 +35,7 @@ async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
     engine = await docker.require_docker(emit)
     kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)
     base, buildkit = await _builders(emit)
-    image = node_image or await _node_image(engine, buildkit, base, emit)
+    image = await _node_image(node_image, engine, buildkit, base, emit)
     store = await require_image(Recipe("registry", "registry"), engine, buildkit, base, emit)
     save_instance(instance)
     network = await require_network(instance, engine)
@@ -84,16 +84,25 @@ async def status(instance: Instance) -> dict[str, str]:
     }
 
 
-async def _builders(emit: Emit) -> tuple[Path, BuildKit]:
+async def _builders(emit: Emit) -> tuple[Path | None, BuildKit]:
     with step(emit, "base image"):
-        base = await base_image.make_base(emit)
+        base = await base_image.find_base(emit)
     return base, await require_buildkit(emit)
 
 
-async def _node_image(engine: docker.Docker, buildkit: BuildKit, base: Path, emit: Emit) -> str:
+async def _node_image(
+    wanted: str, engine: docker.Docker, buildkit: BuildKit, base: Path | None, emit: Emit
+) -> str:
+    """The image asked for, or the official one where its registry answers, or ours."""
+    official = "" if base else NODE_IMAGE
+    if reference := wanted or official:
+        if not await engine("images", "-q", reference):
+            with step(emit, f"node image {reference}"):
+                await engine("pull", "-q", reference)
+        return reference
     node, pause = await require_tool("node", emit), await require_tool("pause", emit)
     recipe = Recipe(
-        "node",
+        cluster.OWN_IMAGE.removeprefix("hubops/"),
         "node",
         {"KUBERNETES_VERSION": KUBERNETES},
         {"node": node.parent, "pause": pause.parent},
