@@ -61,10 +61,6 @@ def _command(
         *(buildkit.buildctl, f"--addr={buildkit.address}", "build", "--progress=plain"),
         *("--frontend=dockerfile.v0", f"--local=context={directory}", f"--local=dockerfile={directory}"),
         *("--opt=force-network-mode=host", "--allow=network.host"),
-        *(
-            f"--oci-layout=base={base}",
-            f"--opt=context:{base_image.NAME}=oci-layout://base@{oci.layout_digest(base)}",
-        ),
         f"--output=type=docker,name={name},dest={archive}",
     ]
     if base:
