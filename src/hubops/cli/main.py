@@ -9,7 +9,7 @@ from hubops import __version__
 from hubops.errors import HubopsError
 
 _COMMANDS = {
-    "deploy": ("hubops.cli.deploy", "Deploy hubs: staging, proof, production."),
+    "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
     "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),
@@ -50,7 +50,7 @@ def show_error(error: HubopsError) -> None:
 def main() -> None:
     """Run the command line; expected failures become a message and their exit code."""
     try:
-        hubops(prog_name="hubops")
+        hubops(prog_name="python" if sys.argv[1:2] == ["deploy.py"] else "hubops")
     except HubopsError as error:
         show_error(error)
         sys.exit(error.exit_code)

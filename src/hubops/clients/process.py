@@ -31,11 +31,12 @@ async def attempt(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     on_line: Callable[[str], None] | None = None,
+    grace_s: float = _STOP_GRACE_S,
 ) -> Finished:
     """Run a program to its end and return what it said, whatever its exit code.
 
     The child stays in our process group. When the caller is cancelled the child gets
-    SIGTERM, four seconds, then SIGKILL, and is awaited before the cancellation goes on.
+    SIGTERM, `grace_s` seconds, then SIGKILL, and is awaited before the cancellation goes on.
 
     Raises:
         MachineError: the program does not exist or may not be executed.
@@ -60,7 +61,7 @@ async def attempt(
         )
         code = await child.wait()
     finally:
-        await asyncio.shield(_stop(child))
+        await asyncio.shield(_stop(child, grace_s))
     return Finished(words, code, stdout, "\n".join(tail))
 
 
@@ -110,13 +111,13 @@ async def _feed(stream: asyncio.StreamWriter | None, data: bytes | None) -> None
     stream.close()
 
 
-async def _stop(child: asyncio.subprocess.Process) -> None:
+async def _stop(child: asyncio.subprocess.Process, grace_s: float) -> None:
     if child.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
     try:
-        await asyncio.wait_for(child.wait(), _STOP_GRACE_S)
+        await asyncio.wait_for(child.wait(), grace_s)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             child.kill()

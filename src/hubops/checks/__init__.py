@@ -1,0 +1,1 @@
+"""Is it true? Live checks of what was deployed: rollouts, proofs, logins."""

@@ -1,0 +1,250 @@
+"""Verified means used: a probe person gets a server, runs a notebook, and goes without a trace."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hubops.checks.cells import find_difference
+from hubops.checks.proof_model import Cell, Proof
+from hubops.clients.hub import Hub, Progress
+from hubops.clients.jupyter import Kernel, Ran, open_kernel
+from hubops.deadline import Deadline
+from hubops.errors import HubError, HubopsError, OutOfReachError
+from hubops.events import Emit, Line, step
+from hubops.secret import Redactor
+
+_POLL_S = 0.5
+_CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
+_TRACEBACK_LINES = 8
+_SOURCE_LINES = 12
+_SPAWN_EVENTS = 6
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Kubelet events after which a container does not start by waiting, by `reason` and part of the message
+# (KubeSpawner passes them on). Failed scheduling and mounts are not among them: they often heal.
+_HOPELESS = {
+    "BackOff": ("",),
+    "Failed": (
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImagePullBackOff",
+        "not found",
+        "unauthorized",
+        "denied",
+    ),
+    "InspectFailed": ("",),
+}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Who tries what. `remove_home` removes the person's volume, and is content when there is none.
+
+    `options` is what the person would choose on the spawn form, e.g. {"profile": "large"}.
+    """
+
+    name: str
+    cells: Sequence[Cell]
+    remove_home: Callable[[], Awaitable[None]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def verify(hub: Hub, probe: Probe, *, redactor: Redactor, emit: Emit, deadline: Deadline) -> Proof:
+    """Prove that a person can work on the hub: a server of the image starts and runs the cells.
+
+    What an earlier, killed run left behind is removed first. Server, person and volume are removed at the
+    end, also after a failure or a cancellation, within a budget of their own; only a cancellation of the
+    removal that is repeated ends it. A failing removal fails no proof: `Proof.leftovers` tells it.
+
+    Raises:
+        HubError: a person cannot work; names the cell or the last events of the start.
+        OutOfReachError: the hub could not be asked, which says nothing about the release.
+    """
+    version, answered_s = await _timed(deadline, _prepare(hub, probe, emit, deadline))
+    proof = Proof(version, probe.name, len(probe.cells), answered_s, 0, 0, 0, 0)
+    try:
+        proof = await _use(hub, probe, proof, _Watch(redactor, emit, deadline))
+    except BaseException:
+        await _clean_up(hub, probe, emit)
+        raise
+    leftovers, cleanup_s = await _timed(deadline, _clean_up(hub, probe, emit))
+    return replace(proof, leftovers=redactor.mask(leftovers), cleanup_s=cleanup_s)
+
+
+async def remove(hub: Hub, probe: Probe) -> None:
+    """Remove the probe's server, person and volume, as far as they are there.
+
+    Raises:
+        HubError, OutOfReachError: the hub did not do it; whatever `remove_home` raises.
+    """
+    while server := await hub.find_server(probe.name):
+        if server.ready or server.pending == "spawn":
+            await hub.stop_server(probe.name)
+        elif not server.pending:
+            await hub.delete_user(probe.name)
+            break
+        await asyncio.sleep(_POLL_S)
+    await probe.remove_home()
+
+
+@dataclass(frozen=True)
+class _Watch:
+    redactor: Redactor
+    emit: Emit
+    deadline: Deadline
+    events: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def phase(self, title: str, doing: str) -> AsyncIterator[None]:
+        """A step within the deadline; running out of it is the hub's failure, told with the last events."""
+        try:
+            with step(self.emit, title):
+                async with asyncio.timeout(self.deadline.left_s):
+                    yield
+        except TimeoutError as error:
+            what = f"{doing} was not done within {self.deadline.limit_s:.0f} s"
+            raise HubError(what, why=self.last_events()) from error
+
+    def last_events(self) -> str:
+        return self.redactor.mask("\n".join(self.events[-_SPAWN_EVENTS:]))
+
+
+async def _use(hub: Hub, probe: Probe, proof: Proof, watch: _Watch) -> Proof:
+    began_s = watch.deadline.elapsed_s
+    async with watch.phase("start a server for the probe person", "The start of a server"):
+        await hub.create_user(probe.name)
+        await _start(hub, probe, watch)
+    started_s = watch.deadline.elapsed_s
+    async with watch.phase("run the notebook", "The notebook"):
+        async with open_kernel(hub.site, probe.name) as kernel:
+            kernel_s = watch.deadline.elapsed_s
+            for cell in probe.cells:
+                await _run(kernel, cell, watch)
+        cells_s = watch.deadline.elapsed_s
+    return replace(
+        proof,
+        server_started_s=started_s - began_s,
+        kernel_s=kernel_s - started_s,
+        cells_s=cells_s - kernel_s,
+    )
+
+
+async def _start(hub: Hub, probe: Probe, watch: _Watch) -> None:
+    try:
+        await hub.start_server(probe.name, probe.options)
+        while not await _follow(hub, probe.name, watch):
+            await asyncio.sleep(_POLL_S)
+    except HubError as error:
+        raise HubError(
+            "No server starts for a person",
+            where=error.where or f"{probe.name} at {hub.site.http.base_url}",
+            why=_lines(error.why, watch.last_events()),
+            hint=error.hint or "correct what the last event names: image, command, quota or volume",
+        ) from error
+
+
+async def _follow(hub: Hub, user: str, watch: _Watch) -> bool:
+    """Watch one stream of progress; whether the server is ready. A proxy may end a stream at any time."""
+    async with aclosing(hub.progress(user)) as messages:
+        async for message in messages:
+            _note(message, watch)
+            if message.ready:
+                return True
+            if message.failed or _is_hopeless(message):
+                raise HubError("The start failed")  # the message is the last of the events
+    server = await hub.find_server(user)
+    if server is None or not (server.ready or server.pending):
+        raise HubError("The start ended without a server")
+    return server.ready
+
+
+def _note(message: Progress, watch: _Watch) -> None:
+    # A stream opened again tells everything from the beginning.
+    if message.message and message.message not in watch.events:
+        watch.events.append(message.message)
+        watch.emit(Line(watch.redactor.mask(message.message)))
+
+
+def _is_hopeless(message: Progress) -> bool:
+    return any(part in message.message for part in _HOPELESS.get(message.reason, ()))
+
+
+async def _run(kernel: Kernel, cell: Cell, watch: _Watch) -> None:
+    ran = await kernel.run(cell.source)
+    fault = _lines(*_traceback(ran)) if ran.error else find_difference(cell, ran)
+    if not fault:
+        return
+    source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:_SOURCE_LINES])
+    raise HubError(
+        f"Cell {cell.number} of the proof fails" if ran.error else f"Cell {cell.number} gives a wrong result",
+        where=f"the notebook of the probe person, cell {cell.number}:\n{source}",
+        why=watch.redactor.mask(_lines(fault, watch.last_events())),
+        hint="run the cell on the hub; if the image is at fault, correct its Dockerfile or requirements",
+    )
+
+
+def _traceback(ran: Ran) -> list[str]:
+    assert ran.error is not None  # noqa: S101 - asked for by the caller
+    lines = _COLOURS.sub("", "\n".join(ran.error.traceback)).splitlines()
+    return lines[-_TRACEBACK_LINES:] or [f"{ran.error.name}: {ran.error.value}"]
+
+
+async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> str:
+    """Wait for the hub and sweep; its version. Being late here says nothing about the release."""
+    try:
+        async with asyncio.timeout(deadline.left_s):
+            with step(emit, "wait for the hub's answer") as note:
+                version = await _wait_answer(hub, deadline)
+                note.text = f"JupyterHub {version}"
+            with step(emit, "remove what an earlier probe left"):
+                await remove(hub, probe)
+    except TimeoutError as error:
+        what = f"The hub was not ready for a probe within {deadline.limit_s:.0f} s"
+        where, hint = str(hub.site.http.base_url), "look at the hub's log, then run again"
+        raise OutOfReachError(what, where=where, hint=hint) from error
+    return version
+
+
+async def _wait_answer(hub: Hub, deadline: Deadline) -> str:
+    while True:
+        try:
+            return await hub.version()
+        except OutOfReachError:
+            if deadline.left_s <= _POLL_S:
+                raise
+            await asyncio.sleep(_POLL_S)
+
+
+async def _clean_up(hub: Hub, probe: Probe, emit: Emit) -> str:
+    """Remove everything although the caller is cancelled; what went wrong, "" when nothing did."""
+    removal = asyncio.create_task(_remove_reporting(hub, probe, emit))
+    try:
+        return await asyncio.shield(removal)
+    except asyncio.CancelledError:
+        await asyncio.shield(removal)
+        raise
+    finally:
+        removal.cancel()
+
+
+async def _remove_reporting(hub: Hub, probe: Probe, emit: Emit) -> str:
+    try:
+        with step(emit, "remove the probe person"):
+            async with asyncio.timeout(_CLEANUP_LIMIT_S):
+                await remove(hub, probe)
+    except TimeoutError:
+        return f"not removed within {_CLEANUP_LIMIT_S:.0f} s"
+    except HubopsError as error:
+        return str(error)
+    return ""
+
+
+async def _timed(deadline: Deadline, work: Awaitable[str]) -> tuple[str, float]:
+    began_s = deadline.elapsed_s
+    return await work, deadline.elapsed_s - began_s
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,42 @@
+"""hubops verify: prove that people can work on a hub as it runs now."""
+
+import asyncio
+import json
+from dataclasses import asdict
+
+import click
+
+from hubops import run
+from hubops.checks.proof_model import Proof
+from hubops.cli.machine import load_machine, project
+from hubops.cli.progress import progress
+from hubops.desired.model import Fleet, Hub
+from hubops.desired.repository import load_fleet
+from hubops.events import Emit
+from hubops.secret import Redactor
+
+
+@click.command()
+@click.argument("hub")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def command(hub: str, form: str) -> None:
+    """Prove that a person can get a server on HUB and run a notebook; everything is removed afterwards."""
+    fleet = load_fleet(project())
+    redactor = Redactor()
+    with progress(redactor) as emit:
+        proof = asyncio.run(_verify(fleet, fleet.require_hub(hub), emit, redactor))
+    click.echo(json.dumps(asdict(proof)) if form == "json" else format_proof(hub, proof))
+
+
+async def _verify(fleet: Fleet, hub: Hub, emit: Emit, redactor: Redactor) -> Proof:
+    machine = await load_machine(fleet, hub.cluster, emit)
+    async with run.open_session(machine, emit, redactor) as session:
+        return await run.verify_hub(hub, session)
+
+
+def format_proof(hub: str, proof: Proof) -> str:
+    """One line: what was proved, and how long a person waits."""
+    return (
+        f"{hub}: proved with JupyterHub {proof.hub_version}: server in {proof.server_started_s:.1f} s, "
+        f"{proof.cells} cells in {proof.cells_s:.1f} s"
+    )

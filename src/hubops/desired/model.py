@@ -1,0 +1,95 @@
+"""What the operations repository wants: frozen values, read from its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubops.errors import UsageError
+from hubops.names import did_you_mean
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where hubs run: the local cluster, a context of the operator's kubeconfig, or a GKE cluster."""
+
+    name: str
+    local: bool = False
+    context: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class People:
+    """Who may do what on a hub."""
+
+    admins: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hub:
+    """One hub. `prefix` is the key its chart's dependency has in the values, "" where there is none.
+
+    `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
+    below its own, lowest first.
+    """
+
+    name: str
+    directory: Path
+    stage: str
+    cluster: Cluster
+    image: str
+    release: str
+    namespace: str
+    path: str
+    prefix: str
+    values: Values
+    layers: tuple[Values, ...] = ()
+    people: People = field(default_factory=People)
+    proved_by: str = ""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A whole operations repository. `image_name` has {name} where an image's name goes."""
+
+    root: Path
+    registry: str
+    image_name: str
+    hubs: Mapping[str, Hub]
+    images: Mapping[str, Path]
+
+    def require_hub(self, name: str) -> Hub:
+        """The hub of that name.
+
+        Raises:
+            UsageError: there is none; names the nearest.
+        """
+        if name not in self.hubs:
+            raise UsageError(
+                f"there is no hub {name}", where="hub-charts/", hint=did_you_mean(name, self.hubs)
+            )
+        return self.hubs[name]
+
+    def in_order(self) -> list[Hub]:
+        """All hubs, each after the one that proves it."""
+        return sorted(self.hubs.values(), key=lambda hub: (hub.proved_by != "", hub.name))
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """An image in a registry. `tag` follows its content; with `digest` it is one image for ever."""
+
+    repository: str
+    tag: str
+    digest: str = ""
+
+    @property
+    def pinned_tag(self) -> str:
+        return f"{self.tag}@{self.digest}" if self.digest else self.tag
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.pinned_tag}"

@@ -1,0 +1,96 @@
+"""The values a hub is deployed with: layers merged as Helm merges its -f files, then what hubops adds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hubops.desired.model import Hub, ImageReference, Values
+from hubops.errors import RepositoryError
+
+IMAGE_KEY = "hubops-image"
+
+
+def merge(*layers: Values) -> Values:
+    """Later layers win: maps merge, everything else is replaced, and null stays for Helm to delete by it."""
+    merged: Values = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = merged.get(key)
+            if isinstance(value, dict):
+                value = merge(below if isinstance(below, dict) else {}, value)  # noqa: PLW2901 - a copy of it
+            merged[key] = value
+    return merged
+
+
+def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) -> Values:
+    """All values of a hub but its secrets. `top` are layers above its own, e.g. values/local.yaml.
+
+    Raises:
+        RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand.
+    """
+    conventions = prefixed(hub, _conventions(hub))
+    written = merge(conventions, *hub.layers, hub.values, *top)
+    _refuse_hand_set(hub, written)
+    injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
+    resolved: Values = _resolve(written, images, f"hub-charts/{hub.name}")
+    return merge(resolved, prefixed(hub, injected))
+
+
+def image_names(hub: Hub, *top: Values) -> list[str]:
+    """The images a hub needs that hubops builds: its user image and each one named by `hubops-image`."""
+    named = set(_named(merge(*hub.layers, hub.values, *top)))
+    return sorted({hub.image, *named})
+
+
+def _conventions(hub: Hub) -> Values:
+    people = {
+        "admin_users": sorted(hub.people.admins),
+        "allowed_users": sorted({*hub.people.allowed, *hub.people.admins}),
+    }
+    authenticator = {key: names for key, names in people.items() if names}
+    return {"hub": {"baseUrl": hub.path, "config": {"Authenticator": authenticator}}}
+
+
+def prefixed(hub: Hub, values: Values) -> Values:
+    """Values of JupyterHub's chart, under the key it has in the hub's chart."""
+    return {hub.prefix: values} if hub.prefix else values
+
+
+def _image(reference: ImageReference) -> Values:
+    return {"name": reference.repository, "tag": reference.pinned_tag}
+
+
+def _resolve(value: Any, images: Mapping[str, ImageReference], where: str) -> Any:
+    """Replace every {hubops-image: NAME} by the image's name and tag; other keys beside it stay."""
+    if isinstance(value, list):
+        return [_resolve(item, images, where) for item in value]
+    if not isinstance(value, dict):
+        return value
+    rest = {key: _resolve(item, images, where) for key, item in value.items() if key != IMAGE_KEY}
+    if IMAGE_KEY not in value:
+        return rest
+    name = value[IMAGE_KEY]
+    if name not in images:
+        raise RepositoryError(f"the image {name} is named, but nothing builds it", where=where)
+    return {**rest, **_image(images[name])}
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _named(item)
+    elif isinstance(value, dict):
+        if IMAGE_KEY in value:
+            yield value[IMAGE_KEY]
+        for item in value.values():
+            yield from _named(item)
+
+
+def _refuse_hand_set(hub: Hub, values: Values) -> None:
+    chart = values.get(hub.prefix, {}) if hub.prefix else values
+    image = chart.get("singleuser", {}).get("image", {})
+    if hub.image and {"name", "tag"} & set(image):
+        raise RepositoryError(
+            f"the image of {hub.name}'s user servers is set by hand, but hubops builds {hub.image}",
+            where=f"hub-charts/{hub.name}/values.yaml: singleuser.image",
+            hint="Take it out: hubops sets name and tag.",
+        )

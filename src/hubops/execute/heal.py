@@ -1,0 +1,62 @@
+"""A release that a killed run left pending: helm refuses to go on with it until its status says failed."""
+
+import base64
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hubops.clients.kube import Kube
+from hubops.errors import RefusedError
+from hubops.events import Emit, Line
+from hubops.execute.lease import Lease
+
+_PENDING = {"pending-install", "pending-upgrade", "pending-rollback"}
+_DESCRIPTION = "hubops: the run that began this was killed"
+
+
+async def heal_release(
+    kube: Kube, release: str, namespace: str, lease: Lease, emit: Emit, *, timeout_s: int = 600
+) -> bool:
+    """Mark a pending release as failed, so that the next upgrade goes on. Whether there was one.
+
+    Nothing is deleted: the objects stay as they are, and the upgrade brings them to where they belong.
+    It is done only when its owner is known to be gone: the lease was inherited from a run that did not
+    release it, or helm's own time limit for the pending release has passed.
+
+    Raises:
+        RefusedError: another helm may still be at work.
+    """
+    selector = f"owner=helm,name={release}"
+    secrets, _ = await kube.list(f"/api/v1/namespaces/{namespace}/secrets", labels=selector)
+    pending = [secret for secret in secrets if secret["metadata"]["labels"]["status"] in _PENDING]
+    for secret in pending:
+        _require_abandoned(secret, release, lease, timeout_s)
+        status = secret["metadata"]["labels"]["status"]
+        body = {
+            "metadata": {"labels": {"status": "failed"}},
+            "data": {"release": failed_payload(secret["data"]["release"])},
+        }
+        await kube.patch(f"/api/v1/namespaces/{namespace}/secrets/{secret['metadata']['name']}", body)
+        emit(Line(f"release {release} was left {status} by a killed run; marked as failed"))
+    return bool(pending)
+
+
+def failed_payload(data: str) -> str:
+    """The stored release with status failed. Helm keeps it as JSON, gzipped, twice in base64 (helm.sh/release.v1)."""
+    document: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data))))
+    document["info"] |= {"status": "failed", "description": _DESCRIPTION}
+    packed = gzip.compress(json.dumps(document).encode(), mtime=0)
+    return base64.b64encode(base64.b64encode(packed)).decode()
+
+
+def _require_abandoned(secret: dict[str, Any], release: str, lease: Lease, timeout_s: int) -> None:
+    began = datetime.fromisoformat(secret["metadata"]["creationTimestamp"])
+    if lease.inherited or datetime.now(UTC) - began > timedelta(seconds=timeout_s):
+        return
+    raise RefusedError(
+        f"another helm is at work on {release}",
+        where=f"secret {secret['metadata']['namespace']}/{secret['metadata']['name']}",
+        why=f"it is {secret['metadata']['labels']['status']} since {began:%H:%M:%S} UTC, and not by a run of hubops",
+        hint=f"Wait for it; after {timeout_s} s it counts as abandoned.",
+    )

@@ -1,0 +1,84 @@
+"""A person's way, in Chromium: log in at the printed address, start the server, run a cell, see the plot."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cluster.conftest import Fleet
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+# Chromium without its own traffic: nothing here may leave the machine.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SPAWN_LIMIT_MS = 180_000
+
+
+@pytest.fixture(scope="module")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def screenshots() -> None:
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    SCREENSHOTS.mkdir(parents=True)
+
+
+async def log_in(page: Page, url: str, username: str, password: str) -> None:
+    await page.goto(url)
+    await page.fill("#username_input", username)
+    await page.fill("#password_input", password)
+    await page.click("#login_submit")
+
+
+@pytest.mark.parametrize("hub", ["staginghub", "earthhub"])
+async def test_a_person_runs_a_cell_and_sees_the_plot(browser: Browser, fleet: Fleet, hub: str) -> None:
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    access = fleet.hubs[hub]
+    await log_in(page, access.url, access.username, access.password)
+    await page.wait_for_url(re.compile(rf"/{hub}/user/{access.username}/"), timeout=SPAWN_LIMIT_MS)
+    await page.goto(f"{access.url}user/{access.username}/lab/tree/{fleet.notebook}?reset")
+    notebook = page.locator(".jp-Notebook")
+    await expect(notebook).to_be_visible(timeout=60_000)
+    await expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible(timeout=60_000)
+    await page.get_by_role("menuitem", name="Run", exact=True).click()
+    await page.get_by_text("Restart Kernel and Run All Cells").last.click()
+    await page.get_by_role("button", name="Restart").last.click()
+    plot = page.locator(".jp-OutputArea-output img").first
+    await expect(plot).to_be_visible(timeout=60_000)
+    await plot.scroll_into_view_if_needed()
+    await expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    await page.screenshot(path=SCREENSHOTS / f"{hub}.png")
+    assert await plot.evaluate("image => image.naturalWidth") > 100
+    await page.close()
+
+
+async def test_a_wrong_password_does_not_get_in(browser: Browser, fleet: Fleet) -> None:
+    page = await browser.new_page()
+    access = fleet.hubs["staginghub"]
+    await log_in(page, access.url, access.username, "not the password")
+    await expect(page.locator(".login_error")).to_be_visible()
+    assert "/hub/login" in page.url
+    await page.close()
+
+
+async def test_the_address_lists_both_hubs(browser: Browser, fleet: Fleet) -> None:
+    page = await browser.new_page()
+    await page.goto(fleet.url)
+    for hub in fleet.hubs:
+        await expect(page.get_by_role("link", name=hub)).to_be_visible()
+    await page.screenshot(path=SCREENSHOTS / "index.png")
+    await page.close()

@@ -1,0 +1,148 @@
+"""The local cluster comes back from whatever happened to it, with its volumes."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cluster.conftest import Cluster, free_port
+from hubops.local.docker import Docker, find_docker
+from hubops.local.instance import Instance, load_instance, save_instance
+from hubops.local.toolchain import require_tool
+from hubops.local.up import Local, down
+
+NAME = "hubops-kill"
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: home}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: user}
+spec:
+  containers:
+    - {name: user, image: "hubops.dev/node:v1.34.4", imagePullPolicy: Never, command: [provisioner],
+       volumeMounts: [{name: home, mountPath: /home}]}
+  restartPolicy: Never
+  volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]
+"""
+
+
+async def hubops(*arguments: str, kill_at: str = "") -> int:
+    """Run a hubops command in a process group of its own; SIGKILL the group when it prints `kill_at`."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hubops.cli.main", "--verbose", *arguments),
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert child.stderr
+    async for raw in child.stderr:
+        print(raw.decode().rstrip())  # noqa: T201 - shown when the test fails
+        if kill_at and kill_at in raw.decode():
+            os.killpg(child.pid, signal.SIGKILL)
+            break
+    await child.stderr.read()
+    return await child.wait()
+
+
+@pytest.fixture(scope="module")
+async def doomed(local: Local) -> AsyncIterator[Instance]:
+    """An instance that the tests may break."""
+    made = load_instance(NAME)
+    if not made.directory.exists():
+        made = load_instance(NAME, edge_port=free_port(), registry_port=free_port())
+        save_instance(made)
+    yield made
+    await down(made, lambda _: None, delete_data=True)
+    assert not made.directory.exists()
+    assert await local.docker.state(made.node) == ""
+
+
+@pytest.fixture(scope="module")
+async def access(doomed: Instance, helm: Path) -> Cluster:
+    return Cluster(await require_tool("kubectl", lambda _: None), helm, doomed.kubeconfig, doomed.context)
+
+
+async def volume(access: Cluster) -> tuple[str, str]:
+    """The claim's uid and its volume: both stay when nothing was lost."""
+    claim = json.loads(await access.run("get", "pvc", "home", "-o", "json"))
+    return claim["metadata"]["uid"], claim["spec"].get("volumeName", "")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "base image",
+        "registry at",
+        "Preparing nodes",
+        "Writing configuration",
+        "Starting control-plane",
+        "StorageClass",
+    ],
+)
+async def test_a_killed_up_is_healed_by_the_next(doomed: Instance, access: Cluster, step: str) -> None:
+    docker = await find_docker()
+    assert docker
+    with contextlib.suppress(FileNotFoundError):
+        (doomed.directory / "cluster.recipe").unlink()
+    await docker("rm", "-f", "-v", doomed.node, doomed.registry_container)
+    assert await hubops("local", "up", "--name", NAME, kill_at=step) == -signal.SIGKILL
+    assert await hubops("local", "up", "--name", NAME) == 0
+    assert "Ready" in await access.run("get", "nodes")
+
+
+async def test_volumes_survive_a_stopped_node_a_kill_and_a_down(doomed: Instance, access: Cluster) -> None:
+    assert await hubops("local", "up", "--name", NAME) == 0
+    await access.run("apply", "-f", "-", stdin=CLAIM)
+    await access.run("wait", "pod/user", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    before = await volume(access)
+    assert before[1]
+    docker = await find_docker()
+    assert docker
+    await docker("kill", doomed.node)
+    assert await hubops("local", "up", "--name", NAME, kill_at="started again") == -signal.SIGKILL
+    assert await hubops("local", "up", "--name", NAME) == 0
+    assert await volume(access) == before
+    assert await hubops("local", "down", "--name", NAME) == 0
+    assert await docker.state(doomed.node) == "exited"
+    assert await hubops("local", "up", "--name", NAME) == 0
+    assert await volume(access) == before
+
+
+async def test_a_cluster_of_another_recipe_is_rebuilt_and_finds_its_homes(
+    doomed: Instance, access: Cluster
+) -> None:
+    assert await hubops("local", "up", "--name", NAME) == 0
+    await access.run("apply", "-f", "-", stdin=CLAIM)
+    await access.run("wait", "pod/user", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    _, name = await volume(access)
+    note = doomed.directory / "volumes" / f"{name}_default_home" / "note"
+    note.write_text("kept")
+    (doomed.directory / "cluster.recipe").write_text("another")
+    assert await hubops("local", "up", "--name", NAME) == 0
+    await access.run("apply", "-f", "-", stdin=CLAIM)
+    await access.run("wait", "pod/user", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    _, name = await volume(access)
+    assert (doomed.directory / "volumes" / f"{name}_default_home" / "note").read_text() == "kept"
+
+
+async def test_the_node_has_one_copy_of_its_binary_and_is_small(local: Local) -> None:
+    image = await local.docker("inspect", "-f", "{{.Config.Image}}", local.instance.node)
+    size = int(await local.docker("image", "inspect", "-f", "{{.Size}}", image))
+    assert size <= 700_000_000
+    assert isinstance(local.docker, Docker)
+
+
+async def test_names_resolve_inside_and_outside_the_cluster(cluster: Cluster) -> None:
+    """CoreDNS runs without having seen a loop, and has restarted for no other reason than the node's restarts."""
+    log = await cluster.run("logs", "-n", "kube-system", "deployment/coredns", "--tail=50")
+    assert "Loop" not in log
