@@ -1,8 +1,8 @@
 """BuildKit through buildctl: an image from a context, pushed to its registry if asked."""
 
+import asyncio
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubops.clients import process
+from hubops.clients.build_log import BuildLog
 from hubops.clients.registry import base_url
-from hubops.errors import BuildError
+from hubops.digest import of_file
 
 # Content decides an image, so its files bear one time: the same for every build, in seconds since 1970.
 SOURCE_DATE_EPOCH = 1_700_000_000
-_FAILED_LINE = re.compile(r"^Dockerfile:(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,40 +40,68 @@ class Builder:
     async def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> str:
         """Build, push if asked, and return the digest.
 
-        The operator's Docker configuration is used through a copy.
+        The operator's Docker configuration is used from a directory of this run.
 
         Raises:
-            BuildError: the Dockerfile fails, with its line and the last lines of output; or the push is refused.
+            BuildError: the Dockerfile fails, with its line and the last lines of the step.
+            MachineError: the disk is full, or BuildKit went away.
+            RegistryError: the push is refused.
+            OutOfReachError: a registry cannot be reached.
         """
+        log = BuildLog()
+
+        def take(line: str) -> None:
+            log.add(line)
+            on_line(line)
+
         with tempfile.TemporaryDirectory(prefix="hubops-build-") as directory:
-            metadata = Path(directory) / "metadata.json"
-            env = {**os.environ, "DOCKER_CONFIG": str(_copy_docker_config(Path(directory) / "docker"))}
+            context, metadata = Path(directory) / "context", Path(directory) / "metadata.json"
+            await asyncio.to_thread(_copy_context, request.context, context)
+            env = {**os.environ, "DOCKER_CONFIG": str(_docker_config(Path(directory) / "docker"))}
             done = await process.attempt(
-                [*self._command(request), f"--metadata-file={metadata}"], env=env, on_line=on_line
+                [*self._command(request, context), f"--metadata-file={metadata}"], env=env, on_line=take
             )
             if done.code != 0:
-                raise _failure(request, done.tail)
+                name = request.context.name
+                raise log.failure(name, f"{request.context.parent.name}/{name}/Dockerfile")
             return str(json.loads(metadata.read_text())["containerimage.digest"])
 
-    def _command(self, request: BuildRequest) -> list[str]:
+    def _command(self, request: BuildRequest, context: Path) -> list[str]:
         command = [
-            *(
-                str(self.buildctl),
-                f"--addr={self.address}",
-                "build",
-                "--progress=plain",
-                "--frontend=dockerfile.v0",
-            ),
-            *(f"--local=context={request.context}", f"--local=dockerfile={request.context}"),
+            *(str(self.buildctl), f"--addr={self.address}", "build"),
+            *("--progress=plain", "--frontend=dockerfile.v0"),
+            *(f"--local=context={context}", f"--local=dockerfile={context}"),
             *("--opt=force-network-mode=host", "--allow=network.host"),
             f"--opt=build-arg:SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
             f"--output={_output(request)}",
         ]
-        command += [f"--opt=build-arg:{key}={value}" for key, value in request.arguments.items()]
-        command += [f"--secret=id={key},src={path}" for key, path in request.secrets.items()]
+        command += [f"--opt=build-arg:{name}={value}" for name, value in request.arguments.items()]
+        command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
         for number, (name, path) in enumerate(request.contexts.items()):
             command += _named_context(f"context{number}", name, path)
         return command
+
+
+def _copy_context(source: Path, target: Path) -> None:
+    """Copy what decides the image, without umask, owner and times of the checkout.
+
+    BuildKit keeps what buildctl sent it for all builds together, and takes a file of the same path, size
+    and time for the same file. In an unpacked archive, where all times are equal, an image would get
+    another one's file. So a file's time follows from its content; all are after SOURCE_DATE_EPOCH, which
+    then replaces them in the image.
+    """
+    for path in (p for p in sorted(source.rglob("*")) if p.is_symlink() or p.is_file()):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            copy.symlink_to(path.readlink())
+            continue
+        shutil.copyfile(path, copy)
+        copy.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        time_ns = SOURCE_DATE_EPOCH * 10**9 + int(of_file(copy)[:12], 16)
+        os.utime(copy, ns=(time_ns, time_ns))
+    for path in (p for p in target.rglob("*") if p.is_dir() and not p.is_symlink()):
+        path.chmod(0o755)
 
 
 def _named_context(key: str, name: str, path: Path) -> list[str]:
@@ -101,21 +129,10 @@ def _output(request: BuildRequest) -> str:
     return ",".join(f"{key}={value}" for key, value in options.items())
 
 
-def _copy_docker_config(target: Path) -> Path:
+def _docker_config(target: Path) -> Path:
+    """A link, not a copy: a run that is killed leaves no login behind."""
     source = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     target.mkdir()
     if source.is_file():
-        shutil.copyfile(source, target / "config.json")
-        (target / "config.json").chmod(0o600)
+        (target / "config.json").symlink_to(source.absolute())
     return target
-
-
-def _failure(request: BuildRequest, tail: str) -> BuildError:
-    line = _FAILED_LINE.search(tail)
-    file = f"{request.context.parent.name}/{request.context.name}/Dockerfile"
-    return BuildError(
-        f"the image {request.context.name} was not built",
-        where=f"{file}:{line.group(1)}" if line else file,
-        why=tail,
-        hint="Correct the Dockerfile, or try again if a server was out of reach.",
-    )

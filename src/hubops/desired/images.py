@@ -1,10 +1,10 @@
 """What decides an image, and the tag that follows from it: content, never history."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hubops import digest
+from hubops.desired.dockerignore import is_ignored, parse_rules
 from hubops.desired.model import Fleet, ImageReference
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
@@ -12,7 +12,6 @@ from hubops.names import did_you_mean
 # Never a number to any YAML reader, and a sign of what it is: c for content.
 _TAG = "c{}"
 _TAG_DIGITS = 20
-_OUTSIDE = {".git"}
 
 
 def reference(
@@ -44,11 +43,16 @@ def content_tag(context: Path, arguments: Mapping[str, str]) -> str:
 
 
 def context_files(context: Path) -> list[Path]:
-    """The files below `context` that .dockerignore lets through; the Dockerfile always counts."""
+    """The files below `context` that .dockerignore lets through; the Dockerfile always counts.
+
+    Raises:
+        RepositoryError: .dockerignore has a line that is no pattern.
+    """
     ignore = context / ".dockerignore"
-    rules = [_rule(line) for line in _patterns(ignore.read_text())] if ignore.is_file() else []
-    files = (p for p in sorted(context.rglob("*")) if p.is_symlink() or p.is_file())
-    return [p for p in files if p.name == "Dockerfile" or not _is_ignored(p.relative_to(context), rules)]
+    rules = parse_rules(ignore.read_text(), f"{context.name}/.dockerignore") if ignore.is_file() else []
+    files = (path for path in sorted(context.rglob("*")) if path.is_symlink() or path.is_file())
+    dockerfile = context / "Dockerfile"
+    return [p for p in files if p == dockerfile or not is_ignored(p.relative_to(context).as_posix(), rules)]
 
 
 def _file_parts(context: Path, path: Path) -> Iterator[str]:
@@ -57,28 +61,3 @@ def _file_parts(context: Path, path: Path) -> Iterator[str]:
         yield from (name, "link", path.readlink().as_posix())
     else:
         yield from (name, "x" if path.stat().st_mode & 0o100 else "-", digest.of_file(path))
-
-
-def _patterns(text: str) -> Iterator[str]:
-    lines = (line.strip() for line in text.splitlines())
-    yield from (line for line in lines if line and not line.startswith("#"))
-
-
-def _rule(pattern: str) -> tuple[bool, re.Pattern[str]]:
-    """Whether it ignores, and what: Docker's patterns, where ** spans directories and * and ? do not."""
-    ignores = not pattern.startswith("!")
-    words = pattern.removeprefix("!").strip().strip("/")
-    tokens = re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]*\]|.", words)
-    special = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    regex = "".join(special.get(t) or (t if t.startswith("[") else re.escape(t)) for t in tokens)
-    return ignores, re.compile(regex)
-
-
-def _is_ignored(path: Path, rules: list[tuple[bool, re.Pattern[str]]]) -> bool:
-    """The last rule that matches the path or a directory above it decides."""
-    names = [path.as_posix(), *(parent.as_posix() for parent in path.parents)]
-    ignored = bool(_OUTSIDE & set(path.parts))
-    for ignores, regex in rules:
-        if any(regex.fullmatch(name) for name in names):
-            ignored = ignores
-    return ignored

@@ -1,12 +1,13 @@
 """The values a hub is deployed with: layers merged as Helm merges its -f files, then what hubops adds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.errors import RepositoryError
 
 IMAGE_KEY = "hubops-image"
+JUPYTERHUB = "jupyterhub"
 
 
 def merge(*layers: Values) -> Values:
@@ -28,8 +29,8 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
         RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand.
     """
     conventions = prefixed(hub, _conventions(hub))
-    written = merge(conventions, *hub.layers, hub.values, *top)
-    _refuse_hand_set(hub, written)
+    written = merge(conventions, *_moved(hub, hub.layers), hub.values, *_moved(hub, top))
+    _refuse_hand_set(hub)
     injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
     resolved: Values = _resolve(written, images, f"hub-charts/{hub.name}")
     return merge(resolved, prefixed(hub, injected))
@@ -37,8 +38,8 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
 
 def image_names(hub: Hub, *top: Values) -> list[str]:
     """The images a hub needs that hubops builds: its user image and each one named by `hubops-image`."""
-    named = set(_named(merge(*hub.layers, hub.values, *top)))
-    return sorted({hub.image, *named})
+    named = set(_named(merge(*_moved(hub, hub.layers), hub.values, *_moved(hub, top))))
+    return sorted(({hub.image} if hub.image else set()) | named)
 
 
 def _conventions(hub: Hub) -> Values:
@@ -55,23 +56,45 @@ def prefixed(hub: Hub, values: Values) -> Values:
     return {hub.prefix: values} if hub.prefix else values
 
 
+def _moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
+    """Shared layers say `jupyterhub:` for JupyterHub's chart; here it gets the key that the hub has for it."""
+    for layer in layers:
+        inner = layer.get(JUPYTERHUB)
+        if hub.prefix == JUPYTERHUB or not isinstance(inner, dict):
+            yield layer
+        else:
+            yield merge(
+                {key: value for key, value in layer.items() if key != JUPYTERHUB}, prefixed(hub, inner)
+            )
+
+
 def _image(reference: ImageReference) -> Values:
     return {"name": reference.repository, "tag": reference.pinned_tag}
 
 
-def _resolve(value: Any, images: Mapping[str, ImageReference], where: str) -> Any:
-    """Replace every {hubops-image: NAME} by the image's name and tag; other keys beside it stay."""
+def _resolve(value: Any, images: Mapping[str, ImageReference], where: str, *, listed: bool = False) -> Any:
+    """Replace every {hubops-image: NAME} by the image's name and tag; other keys beside it stay.
+
+    In lists stand the fields of Kubernetes and KubeSpawner (extraContainers, profileList), where an image
+    is one text; everywhere else those of the chart.
+    """
     if isinstance(value, list):
-        return [_resolve(item, images, where) for item in value]
+        return [_resolve(item, images, where, listed=True) for item in value]
     if not isinstance(value, dict):
         return value
-    rest = {key: _resolve(item, images, where) for key, item in value.items() if key != IMAGE_KEY}
+    rest = {
+        key: _resolve(item, images, where, listed=listed) for key, item in value.items() if key != IMAGE_KEY
+    }
     if IMAGE_KEY not in value:
         return rest
-    name = value[IMAGE_KEY]
+    name = str(value[IMAGE_KEY])
     if name not in images:
         raise RepositoryError(f"the image {name} is named, but nothing builds it", where=where)
-    return {**rest, **_image(images[name])}
+    if {"name", "tag"} & set(rest):
+        raise RepositoryError(
+            f"the image {name} is built by hubops, but its name or tag is set by hand as well", where=where
+        )
+    return str(images[name]) if listed else {**rest, **_image(images[name])}
 
 
 def _named(value: Any) -> Iterator[str]:
@@ -80,15 +103,17 @@ def _named(value: Any) -> Iterator[str]:
             yield from _named(item)
     elif isinstance(value, dict):
         if IMAGE_KEY in value:
-            yield value[IMAGE_KEY]
+            yield str(value[IMAGE_KEY])
         for item in value.values():
             yield from _named(item)
 
 
-def _refuse_hand_set(hub: Hub, values: Values) -> None:
-    chart = values.get(hub.prefix, {}) if hub.prefix else values
-    image = chart.get("singleuser", {}).get("image", {})
-    if hub.image and {"name", "tag"} & set(image):
+def _refuse_hand_set(hub: Hub) -> None:
+    """A shared layer may name an image for the hubs without one of their own; the hub itself may not."""
+    found: Any = hub.values.get(hub.prefix) if hub.prefix else hub.values
+    for key in ("singleuser", "image"):
+        found = found.get(key) if isinstance(found, dict) else None
+    if hub.image and isinstance(found, dict) and {"name", "tag"} & set(found):
         raise RepositoryError(
             f"the image of {hub.name}'s user servers is set by hand, but hubops builds {hub.image}",
             where=f"hub-charts/{hub.name}/values.yaml: singleuser.image",

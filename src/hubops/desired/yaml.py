@@ -1,29 +1,23 @@
-"""YAML exactly as Helm reads it: Go's rules for plain scalars, duplicates refused, places kept for messages."""
+"""YAML as Helm reads it: Go's rules for plain scalars, duplicates refused, places kept for messages."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from hubops.desired.go_scalars import key_of, resolve
 from hubops.errors import RepositoryError
 
-# Helm reads YAML with sigs.k8s.io/yaml (goyaml.v2): these are its words and number forms. What they give
-# was seen with `helm template`, case by case; tests/cluster/test_values_agree.py compares again.
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
-}
-_INTEGER = re.compile(r"[-+]?(0[bB][01]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+Path = tuple[str | int, ...]
+
+# What _Composer calls a node without a written tag.
+_PLAIN, _QUOTED, _COLLECTION = "plain", "quoted", "collection"
 _STRING = "tag:yaml.org,2002:str"
 _MERGE = "<<"
-
-Path = tuple[str | int, ...]
+_DEEPEST = 100
+_MOST_VALUES = 400_000  # Go's reader begins to refuse documents that grow by their aliases here
 
 
 @dataclass(frozen=True)
@@ -41,117 +35,98 @@ class Document:
         return self.places.get(path, self.file)
 
 
-def parse_yaml(text: str, file: str) -> Document:
-    """The one document in `text`.
+def parse_yaml(text: str | bytes, file: str) -> Document:
+    """The one document in `text`; what Helm would read from it, or an error where Helm fails or guesses.
+
+    Refused beyond what Helm refuses: a key twice, a second document, an anchor twice, explicit tags but !!str.
 
     Raises:
-        RepositoryError: it is not YAML, has a key twice, or holds what JSON cannot; with file:line:column.
+        RepositoryError: with file:line:column.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.CBaseLoader)
+        node = _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
         raise RepositoryError("this is not YAML", where=where, why=error.problem or "") from error
-    places: dict[Path, str] = {}
-    value = _value(node, (), _Reader(file, places)) if node else None
-    return Document(file, value, places)
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise RepositoryError("this is not YAML", where=file, why=str(error)) from error
+    reader = _Reader(file, {})
+    return Document(file, reader.value(node, ()) if node else None, reader.places)
 
 
-@dataclass(frozen=True)
+class _Composer(yaml.CBaseLoader):
+    """libyaml's parser; `resolve` is its hook for nodes without a written tag."""
+
+    def resolve(self, kind: type[Any], _value: Any, implicit: Any) -> str:
+        if kind is not yaml.ScalarNode:
+            return _COLLECTION
+        return _PLAIN if implicit[0] else _QUOTED
+
+
 class _Reader:
-    file: str
-    places: dict[Path, str]
+    """Turns nodes into values, noting places."""
 
-    def place(self, node: yaml.Node) -> str:
+    def __init__(self, file: str, places: dict[Path, str]) -> None:
+        self.file = file
+        self.places = places
+        self._values = 0
+
+    def value(self, node: Any, path: Path) -> Any:
+        self._values += 1
+        if len(path) > _DEEPEST or self._values > _MOST_VALUES:
+            raise self._refusal(node, "this is nested too deeply, or grows without end by its aliases")
+        self.places.setdefault(path, self._place(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if node.tag != _COLLECTION:
+            raise self._refusal(node, f"the tag {node.tag} has no meaning here")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        """In the order of the file: to Go, a merge replaces what stands above it (YAML would let that win)."""
+        found: dict[str, Any] = {}
+        own: set[str] = set()
+        for key_node, child in node.value:
+            if key_node.tag == _PLAIN and key_node.value == _MERGE:
+                for merged in self._merged(child):
+                    found |= self.value(merged, path)
+                continue
+            key = self._key(key_node)
+            if key in own:
+                raise self._refusal(key_node, f"the key {key} is there twice", "Keep one.")
+            own.add(key)
+            self.places[*path, key] = self._place(key_node)
+            found[key] = self.value(child, (*path, key))
+        return found
+
+    def _merged(self, node: yaml.Node) -> Iterator[yaml.Node]:
+        """The maps that `<<` brings in, last first: of several, the first that has a key decides."""
+        for one in reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(one, yaml.MappingNode):
+                raise self._refusal(one, "<< takes a mapping or a list of mappings")
+            yield one
+
+    def _key(self, node: yaml.Node) -> str:
+        key = key_of(node.value) if node.tag == _PLAIN else node.value
+        if not isinstance(key, str) or node.tag not in (_PLAIN, _QUOTED, _STRING):
+            raise self._refusal(node, "this cannot be a key", "Quote it.")
+        return key
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.tag in (_QUOTED, _STRING):
+            return node.value
+        if node.tag != _PLAIN:
+            raise self._refusal(node, f"the tag {node.tag} is not understood", "Write the value without it.")
+        value = resolve(node.value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._refusal(node, f"{node.value} is no value that Helm can take", "Quote it.")
+        return value
+
+    def _place(self, node: yaml.Node) -> str:
         return f"{self.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
-
-def _value(node: yaml.Node, path: Path, reader: _Reader) -> Any:
-    reader.places.setdefault(path, reader.place(node))
-    if isinstance(node, yaml.MappingNode):
-        return dict(_entries(node, path, reader))
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(child, (*path, index), reader) for index, child in enumerate(node.value)]
-    return _scalar(node, reader)
-
-
-def _entries(node: yaml.MappingNode, path: Path, reader: _Reader) -> Iterator[tuple[str, Any]]:
-    seen: set[str] = set()
-    merged: dict[str, Any] = {}
-    own: dict[str, Any] = {}
-    for key_node, child in node.value:
-        if key_node.value == _MERGE and not key_node.style:
-            merged = _merged(child, path, reader)
-            continue
-        key = _key(_scalar(key_node, reader))
-        if key in seen:
-            raise RepositoryError(
-                f"the key {key} is there twice", where=reader.place(key_node), hint="Keep one."
-            )
-        seen.add(key)
-        reader.places[*path, key] = reader.place(key_node)
-        own[key] = _value(child, (*path, key), reader)
-    yield from {**merged, **own}.items()
-
-
-def _merged(node: yaml.Node, path: Path, reader: _Reader) -> dict[str, Any]:
-    """What `<<: *anchor` brings in: of several maps, the first that has a key decides."""
-    maps = node.value if isinstance(node, yaml.SequenceNode) else [node]
-    found: dict[str, Any] = {}
-    for one in reversed(maps):
-        found |= _value(one, path, reader)
-    return found
-
-
-def _key(value: Any) -> str:
-    """Keys are strings to Helm, whatever they look like."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)
-
-
-def _scalar(node: Any, reader: _Reader) -> Any:
-    text: str = node.value
-    if node.style or (node.tag == _STRING and not _is_implicit(node)):
-        return text
-    if _NOT_JSON.fullmatch(text):
-        raise RepositoryError(f"{text} is no value that Helm can take", where=reader.place(node))
-    return resolve(text)
-
-
-def _is_implicit(node: yaml.Node) -> bool:
-    """Whether no tag was written: a plain scalar spans exactly its own characters."""
-    return bool(node.end_mark.index - node.start_mark.index == len(node.value))
-
-
-def resolve(text: str) -> Any:
-    """The value of a plain scalar under Go's rules."""
-    if text in _WORDS:
-        return _WORDS[text]
-    digits = text.replace("_", "")
-    if text.startswith("_"):
-        return text
-    if _INTEGER.fullmatch(digits):
-        return _integer(digits)
-    if _FLOAT.fullmatch(digits):
-        number = float(digits)
-        return (
-            text
-            if math.isinf(number)
-            else int(number)
-            if number.is_integer() and abs(number) < 2**53
-            else number
-        )
-    return text
-
-
-def _integer(digits: str) -> int:
-    unsigned = digits.lstrip("+-").lower()
-    base = {"0b": 2, "0o": 8, "0x": 16}.get(unsigned[:2])
-    if base is None:
-        base = 8 if unsigned.startswith("0") and unsigned != "0" else 10
-    else:
-        unsigned = unsigned[2:]
-    value = int(unsigned, base)
-    return -value if digits.startswith("-") else value
+    def _refusal(self, node: yaml.Node, what: str, hint: str = "") -> RepositoryError:
+        return RepositoryError(what, where=self._place(node), hint=hint)

@@ -7,35 +7,45 @@ import yaml
 
 from hubops.errors import RepositoryError
 
-_IGNORED = shutil.ignore_patterns("charts", "tmpcharts*", "__pycache__")
+_IGNORED = shutil.ignore_patterns("tmpcharts*", "__pycache__")
 
 
 def copy_chart(root: Path, chart: Path, target: Path) -> Path:
     """Copy the chart, and each chart of the repository it depends on, to the same places below `target`.
 
-    So a `file://../../charts/jupyterhub` leads to the copy, and Chart.lock still fits. A chart that lies
-    packed in the hub's own charts/ directory is copied with it.
+    So a `file://../../charts/jupyterhub` leads to the copy, and Chart.lock still fits. What lies in the
+    chart's own charts/ directory is copied with it. An absolute file:/// is left to helm.
 
     Raises:
-        RepositoryError: a file:// dependency is not there, or lies outside the repository.
+        RepositoryError: Chart.yaml is wrong, or a file:// dependency is not there or outside the repository.
     """
-    copy = target / chart.relative_to(root)
-    shutil.copytree(chart, copy, ignore=_IGNORED)
-    for archive in chart.glob("charts/*.tgz"):
-        (copy / "charts").mkdir(exist_ok=True)
-        shutil.copyfile(archive, copy / "charts" / archive.name)
-    for dependency in yaml.safe_load((chart / "Chart.yaml").read_text()).get("dependencies") or []:
-        address = dependency.get("repository", "")
-        if address.startswith("file://") and not address.startswith("file:///"):
-            _copy_dependency(root, chart, target, address.removeprefix("file://"))
-    return copy
+    copied: set[Path] = set()
+    _copy(root.resolve(), chart.resolve(), target, copied)
+    return target / chart.resolve().relative_to(root.resolve())
 
 
-def _copy_dependency(root: Path, chart: Path, target: Path, relative: str) -> None:
-    source = (chart / relative).resolve()
-    if not (source / "Chart.yaml").is_file() or not source.is_relative_to(root.resolve()):
-        raise RepositoryError(
-            f"the dependency file://{relative} is no chart of this repository",
-            where=f"{chart.relative_to(root)}/Chart.yaml",
-        )
-    shutil.copytree(source, target / source.relative_to(root.resolve()), ignore=_IGNORED, dirs_exist_ok=True)
+def _copy(root: Path, chart: Path, target: Path, copied: set[Path]) -> None:
+    if chart in copied:
+        return
+    copied.add(chart)
+    shutil.copytree(chart, target / chart.relative_to(root), ignore=_IGNORED, dirs_exist_ok=True)
+    file = chart / "Chart.yaml"
+    for relative in _relative_dependencies(file, str(file.relative_to(root))):
+        source = (chart / relative).resolve()
+        if not (source / "Chart.yaml").is_file() or not source.is_relative_to(root):
+            raise RepositoryError(
+                f"the dependency file://{relative} is no chart of this repository",
+                where=str(file.relative_to(root)),
+                hint="Correct the path; a chart elsewhere on this machine needs file:/// and its whole path.",
+            )
+        _copy(root, source, target, copied)
+
+
+def _relative_dependencies(file: Path, where: str) -> list[str]:
+    try:
+        chart = yaml.safe_load(file.read_bytes())
+        addresses = [str(each.get("repository") or "") for each in chart.get("dependencies") or []]
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
+        raise RepositoryError("this is not a chart's Chart.yaml", where=where, why=str(error)) from error
+    paths = [address.removeprefix("file://") for address in addresses if address.startswith("file://")]
+    return [path for path in paths if not path.startswith("/")]

@@ -1,0 +1,90 @@
+"""What a build printed, read for the one thing that matters when it fails: which step, where, and why."""
+
+import re
+from collections import deque
+
+from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError, RegistryError
+
+_KEPT_LINES = 20
+_STEP = re.compile(r"#(\d+) (?:[0-9]+\.[0-9]+ )?(.*)")
+_PLACE = re.compile(r"Dockerfile:(\d+)")
+_EXIT_CODE = re.compile(r"did not complete successfully: exit code: (\d+)")
+_DISK_FULL = "no space left on device"
+_KILLED = "137"  # 128 + SIGKILL
+
+# BuildKit tells causes apart only in its text; the first that fits counts, the Dockerfile when none does.
+_CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
+    (
+        re.compile(_DISK_FULL),
+        MachineError,
+        "the disk is full",
+        "Make room, then run it again: finished steps are kept.",
+    ),
+    (
+        re.compile(r"error: desc = |error reading from server|graceful_stop|code = Unavailable"),
+        MachineError,
+        "BuildKit went away",
+        "Run it again: BuildKit is started when it does not answer.",
+    ),
+    (
+        re.compile(r"failed to push .*(40[13]|denied|unauthorized|insufficient_scope)"),
+        RegistryError,
+        "the registry refuses the push",
+        "Log in to it with docker login, as somebody who may push.",
+    ),
+    (
+        re.compile(r"failed to push"),
+        OutOfReachError,
+        "the registry cannot be reached",
+        "Run it again when it answers: finished steps are kept.",
+    ),
+    (
+        re.compile(r"failed to resolve source metadata"),
+        OutOfReachError,
+        "a base image cannot be had",
+        "Check its name in the Dockerfile, and that its registry answers.",
+    ),
+]
+
+
+class BuildLog:
+    """Takes the lines of `--progress=plain` one by one; keeps the last ones of each step."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, deque[str]] = {}
+        self._failed = ""
+        self._line = ""
+        self._error = ""
+
+    def add(self, line: str) -> None:
+        if step := _STEP.fullmatch(line):
+            number, text = step.groups()
+            if text.startswith("ERROR: "):
+                self._failed = number
+            else:
+                self._steps.setdefault(number, deque(maxlen=_KEPT_LINES)).append(text)
+        elif place := _PLACE.fullmatch(line):
+            self._line = place[1]
+        elif line.startswith("error: "):
+            self._error = line.removeprefix("error: ").removeprefix("failed to solve: ")
+
+    def failure(self, image: str, dockerfile: str) -> HubopsError:
+        """The error to raise: its class says whose fault it is, `why` ends with the failed step's output."""
+        output = list(self._steps.get(self._failed, ()))
+        exit_code = _EXIT_CODE.search(self._error)
+        reason = f"the command ended with exit code {exit_code[1]}" if exit_code else self._error
+        # Of the step's own output only this is trusted to say more than that the step failed.
+        full = any(_DISK_FULL in line.lower() for line in output)
+        found = _DISK_FULL if full else self._error
+        kind, cause, hint = next(
+            ((kind, cause, hint) for text, kind, cause, hint in _CAUSES if text.search(found)),
+            (BuildError, "", "Correct the Dockerfile."),
+        )
+        if not cause and exit_code and exit_code[1] == _KILLED:
+            hint = "It was killed: most often the memory ran out."
+        return kind(
+            f"the image {image} was not built" + (f": {cause}" if cause else ""),
+            where=f"{dockerfile}:{self._line}" if self._line else dockerfile,
+            why="\n".join([*output, reason]),
+            hint=hint,
+        )

@@ -1,0 +1,184 @@
+"""Our values are Helm's: the same files read by helm and by us, compared by a chart that prints its values."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubops.clients import process
+from hubops.desired.go_scalars import resolve
+from hubops.desired.values import merge
+from hubops.desired.yaml import parse_yaml
+from hubops.errors import ProgramError, RepositoryError
+
+BATCH = 200
+UGLY = """3228e95 84e9260 88e2954 38449e8 0604373 9152039 1e10 1e400 22:22 22:22:22 yes y Y n no on off True tRUE
+0o17 0O17 0b11 0B11 0b2 -0b101 0x1F 0x1f_ff 0xFFFFFFFFFFFFFFFFFF 0x 0o 9223372036854775808 18446744073709551615
+18446744073709551616 -9223372036854775809 +9223372036854775808 9007199254740993 0777777777777777777777777
+08 0_8 0_ 1_000 1__0 -_1 _1 + +5 -0 -0.0 0. .5 .5_0 ._5 .5_ +.5 +.5_1 -.5e3 1.e5 1e+5 1e-400 .1e400 2001-12-14
+2001-12-14T21:59:43Z null Null NULL nULL ~ .5. .e5 1.2.3 1e 1e+ 0e0 00 1.5e300 1_e_5 1e1_0 = <<""".split()
+
+# Documents in which more than one scalar decides.
+READ = {
+    "a merge replaces what stands above it": "b: &x {a: 2}\nc:\n  a: 1\n  <<: *x\n",
+    "a key below a merge replaces the merged": "b: &x {a: 2}\nc:\n  <<: *x\n  a: 1\n",
+    "of several merged maps the first wins": "x: &x {a: 1}\nz: &z {a: 2, c: 2}\nc:\n  <<: [*x, *z]\n",
+    "several merges": "<<: {a: 1}\n<<: {b: 1}\n",
+    "a quoted merge key is a key": "'<<': 1\n",
+    "keys that are numbers": "1e10: a\n3.11: b\n1.0: c\n0x10: d\n1_0: e\n-0.0: f\n.inf: g\n.5_0: h\n",
+    "keys that are long numbers": "1234567.5: a\n16777217.5: b\n1e300: c\n0.00001: d\n9223372036854775807: e\n",
+    "keys that are words": "y: 1\n'y': 2\noff: 3\n",
+    "anchors": "a: &x {b: [1]}\nc: *x\nd: [*x, *x]\n",
+    "an anchor on a number": "a: &x 0604373\nb: *x\n",
+    "BOM, CRLF and block text": "\ufeffa: 1\r\nb: |\r\n  x\r\n  y\r\nc: >-\r\n  x\r\n\r\n  y\r\n",
+    "tabs between": "a:\t1\nb: 2\t# x\n",
+    "flow style": "a: {b, c: [1, 2,], d: {}}\n",
+    "a pair in a list": "a: [b: 1]\n",
+    "nothing": "",
+    "only a comment": "# x\n",
+    "an empty document": "---\n...\n",
+    "explicit strings": "a: !!str 5\nb: !!str yes\nc: !!str\n",
+    "explicit keys": "? a\n: 1\n? b\n",
+    "other letters": "a: \U0001f600 \u00e9 '\n",
+}
+# True where helm refuses too; else it guesses, or takes what nobody needs.
+REFUSED = {
+    "a scalar merged": ("c:\n  <<: 5\n", True),
+    "a list merged": ("x: &x [1]\nc:\n  <<: *x\n", True),
+    "a key that is null": ("~: 1\n", True),
+    "a key above 63 bits": ("18446744073709551615: x\n", True),
+    "a list as key": ("? [a]\n: 1\n", True),
+    "an anchor within itself": ("a: &x [*x]\n", True),
+    "an unknown alias": ("a: *nope\n", True),
+    "infinity": ("a: .inf\n", True),
+    "tabs before": ("a:\n\tb: 1\n", True),
+    "a control character": ("a: \x01\n", True),
+    "duplicate keys": ("a: {b: 1, b: 2}\n", False),
+    "keys that become one": ("yes: 1\ntrue: 2\n", False),
+    "two documents": ("a: 1\n---\nb: 2\n", False),
+    "an anchor twice": ("a: &x 1\nb: &x 2\nc: *x\n", False),
+    "a tag": ("a: !!int '5'\n", False),
+}
+
+
+@pytest.fixture(scope="session")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chart that prints its values; one of its own is there to be deleted by null."""
+    chart = tmp_path_factory.mktemp("chart")
+    (chart / "templates").mkdir()
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: echo\nversion: 0.1.0\n")
+    (chart / "templates" / "values.yaml").write_text("{{ .Values | toJson }}\n")
+    return chart
+
+
+async def ask_helm(helm: Path, chart: Path, *files: bytes) -> Any:
+    """The values that helm deploys, or None where it refuses them."""
+    command: list[str | Path] = [helm, "template", "x", chart]
+    for number, content in enumerate(files):
+        file = chart.parent / f"{chart.name}-{number}.yaml"
+        file.write_bytes(content)
+        command += ["-f", file]
+    try:
+        printed = await process.run(command)
+    except ProgramError:
+        return None
+    return json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal as JSON; 1 and true are not, 1 and 1.0 are."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    numbers = (int, float)
+    if type(ours) in numbers and type(theirs) in numbers:
+        return float(ours) == float(theirs)
+    return type(ours) is type(theirs) and bool(ours == theirs)
+
+
+async def assert_scalars_agree(helm: Path, echo: Path, texts: list[str]) -> None:
+    document = "".join(f"k{number}: {text}\n" for number, text in enumerate(texts))
+    printed = await ask_helm(helm, echo, document.encode())
+    assert printed is not None
+    wrong = {
+        text: (resolve(text), printed[f"k{number}"])
+        for number, text in enumerate(texts)
+        if not same(resolve(text), printed[f"k{number}"])
+    }
+    assert wrong == {}
+
+
+async def test_the_ugly_ones(helm: Path, echo: Path) -> None:
+    await assert_scalars_agree(helm, echo, UGLY)
+
+
+PLAIN = st.text("0123456789eE+-._xobXOBaAfFnNyYtT", min_size=1, max_size=10).filter(
+    lambda text: text not in {"-", "..."} and not text.startswith("---") and ".inf" not in text.lower()
+)
+NOT_NUMBERS = {sign + word for sign in ("", "+", "-") for word in (".nan", ".NaN", ".NAN")}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PLAIN.filter(lambda text: text not in NOT_NUMBERS), min_size=BATCH, max_size=BATCH))
+async def test_any_plain_scalar(helm: Path, echo: Path, texts: list[str]) -> None:
+    await assert_scalars_agree(helm, echo, texts)
+
+
+@pytest.mark.parametrize("text", READ.values(), ids=READ.keys())
+async def test_documents_are_read_as_helm_reads_them(text: str, helm: Path, echo: Path) -> None:
+    printed = await ask_helm(helm, echo, text.encode())
+    assert printed is not None
+    assert same(parse_yaml(text.encode(), "values.yaml").value or {}, printed)
+
+
+@pytest.mark.parametrize(("text", "by_helm"), REFUSED.values(), ids=REFUSED.keys())
+async def test_documents_are_refused(text: str, by_helm: bool, helm: Path, echo: Path) -> None:  # noqa: FBT001
+    assert (await ask_helm(helm, echo, text.encode()) is None) == by_helm
+    with pytest.raises(RepositoryError) as caught:
+        parse_yaml(text.encode(), "values.yaml")
+    assert caught.value.where.startswith("values.yaml")
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+KEYS = st.sampled_from("abcd")
+VALUES = st.recursive(
+    SCALARS | st.text("abc01eE", max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+LAYERS = st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(LAYERS)
+async def test_layers_merge_as_helm_merges_files(
+    helm: Path, echo: Path, layers: list[dict[str, Any]]
+) -> None:
+    separate = await ask_helm(helm, echo, *(json.dumps(layer).encode() for layer in layers))
+    documents = [parse_yaml(json.dumps(layer), "f").value for layer in layers]
+    merged = await ask_helm(helm, echo, json.dumps(merge(*documents)).encode())
+    assert separate is not None
+    assert same(separate, merged)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(LAYERS, st.dictionaries(KEYS, VALUES, max_size=4))
+async def test_null_takes_away_what_the_chart_sets(
+    helm: Path, echo: Path, layers: list[dict[str, Any]], own: dict[str, Any]
+) -> None:
+    (echo / "values.yaml").write_text(json.dumps(own))
+    try:
+        separate = await ask_helm(helm, echo, *(json.dumps(layer).encode() for layer in layers))
+        merged = await ask_helm(helm, echo, json.dumps(merge(*layers)).encode())
+    finally:
+        (echo / "values.yaml").unlink()
+    assert separate == merged
