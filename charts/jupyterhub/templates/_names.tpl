@@ -1,0 +1,57 @@
+{{- /*
+Labels and selectors are those of the upstream chart: a selector can never be changed, so a hub moves between
+the two charts only where they agree.
+*/ -}}
+
+{{- define "jupyterhub.selector" -}}
+app: {{ .Chart.Name | quote }}
+component: {{ .component }}
+release: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "jupyterhub.labels" -}}
+{{- $versioned := printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") -}}
+{{ include "jupyterhub.selector" . }}
+chart: {{ $versioned }}
+heritage: {{ .Release.Service }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+helm.sh/chart: {{ $versioned }}
+{{- end }}
+
+{{- /* A pod's labels leave the chart's version out: a new chart alone restarts nothing. */ -}}
+{{- define "jupyterhub.podLabels" -}}
+{{ include "jupyterhub.selector" . }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+{{- end }}
+
+{{- define "jupyterhub.image" -}}
+{{ .name }}{{ with .tag }}:{{ . }}{{ end }}
+{{- end }}
+
+{{- define "jupyterhub.pullSecrets" -}}
+{{- range .Values.imagePullSecrets }}
+- name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "jupyterhub.env" -}}
+{{- if kindIs "slice" . }}
+{{- toYaml . }}
+{{- else }}
+{{- range $name, $value := . }}
+- {{ kindIs "map" $value | ternary (merge (dict "name" $name) (kindIs "map" $value | ternary $value dict)) (dict "name" $name "value" $value) | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What pod security "restricted" asks of a container; the pods set the rest. */ -}}
+{{- define "jupyterhub.containerSecurity" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+{{- end }}
