@@ -67,7 +67,9 @@ async def find_tool(tool: Tool) -> Found | None:
 async def _version(program: str, tool: Tool) -> Version:
     """The version a program on PATH tells; asked once per file, for some are slow to tell."""
     status = Path(program).stat()
-    key = digest.of_parts([program, str(status.st_mtime_ns), str(status.st_size), *tool.version_arguments])[:20]
+    key = digest.of_parts([program, str(status.st_mtime_ns), str(status.st_size), *tool.version_arguments])[
+        :20
+    ]
     told = paths.cache_dir() / "versions" / key
     if not told.exists():
         said = await process.attempt([program, *tool.version_arguments])
