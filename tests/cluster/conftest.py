@@ -1,7 +1,9 @@
 """A real cluster for the tests: an instance of its own, brought up by the code under test."""
 
 import os
+import shutil
 import socket
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -9,15 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hubops.clients.kube import Kube, connect
 
+from cluster.hub_under_test import HubUnderTest
 from hubops.clients import process
+from hubops.clients.kube import Kube, connect
 from hubops.events import Event, Line, StepEnded
 from hubops.local.instance import Instance, load_instance
+from hubops.local.packages import require_package
+from hubops.local.secrets import load_or_create
 from hubops.local.toolchain import require_tool
 from hubops.local.up import Local, up
+from hubops.secret import Secret
 
 NAME = "hubops-test"
+PROJECT = Path(__file__).parents[2]
+NOTEBOOK = "earth-course/green-valley.ipynb"
 SHARED = Path(__file__).parents[3] / "shared"
 
 
@@ -32,8 +40,32 @@ class Cluster:
 
     async def run(self, *arguments: str, stdin: str = "") -> str:
         """A kubectl command."""
-        command = [self.kubectl, f"--kubeconfig={self.kubeconfig}", f"--context={self.context}", *arguments]
+        command: list[str | Path] = [
+            self.kubectl,
+            f"--kubeconfig={self.kubeconfig}",
+            f"--context={self.context}",
+            *arguments,
+        ]
         return await process.run(command, stdin=stdin.encode() if stdin else None)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A hub as a person and as hubops' service reach it."""
+
+    url: str
+    username: str
+    password: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The example fleet, deployed by `hubops start`."""
+
+    url: str
+    hubs: dict[str, Access]
+    notebook: str
 
 
 def show(event: Event) -> None:
@@ -92,6 +124,40 @@ async def namespace(cluster: Cluster) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def registry(local: Local) -> str:
     return local.instance.registry
+
+
+async def hubops(*arguments: str) -> str:
+    """Run a hubops command as a person does, on the tests' instance; returns its standard output."""
+    env = {**os.environ, "HUBOPS_LOCAL": NAME}
+    words = [sys.executable, "-m", "hubops.cli.main", "--verbose", *arguments]
+    return await process.run(words, env=env, cwd=PROJECT, on_line=print)
+
+
+@pytest.fixture(scope="session")
+async def fleet(local: Local) -> Fleet:
+    await hubops("start")
+    return Fleet(
+        local.instance.url, {n: access(local.instance, n) for n in ("staginghub", "earthhub")}, NOTEBOOK
+    )
+
+
+def access(instance: Instance, hub: str) -> Access:
+    values = load_or_create(instance.directory / "secrets", hub)["hub"]
+    password = values["config"]["SharedPasswordAuthenticator"]["user_password"]
+    return Access(f"{instance.url}/{hub}/", "student", password, values["services"]["hubops"]["apiToken"])
+
+
+@pytest.fixture(scope="session")
+def hub(fleet: Fleet) -> HubUnderTest:
+    """The staging hub, for tests of the proof itself."""
+    staging = fleet.hubs["staginghub"]
+    return HubUnderTest(staging.url, Secret(staging.token), staging.username, Secret(staging.password))
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> str:
+    await require_package("chromium", "chromium", show)
+    return str(shutil.which("chromium"))
 
 
 @pytest.fixture(scope="session")

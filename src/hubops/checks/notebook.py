@@ -17,6 +17,7 @@ from hubops.events import Emit, Line, step
 from hubops.secret import Redactor
 
 _POLL_S = 0.5
+_ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still be in the way
 _CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
 _TRACEBACK_LINES = 8
 _SOURCE_LINES = 12
@@ -193,15 +194,16 @@ def _traceback(ran: Ran) -> list[str]:
 
 async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> str:
     """Wait for the hub and sweep; its version. Being late here says nothing about the release."""
+    limit_s = _ANSWER_LIMIT_S + _CLEANUP_LIMIT_S
     try:
-        async with asyncio.timeout(deadline.left_s):
+        async with asyncio.timeout(min(limit_s, deadline.left_s)):
             with step(emit, "wait for the hub's answer") as note:
-                version = await _wait_answer(hub, deadline)
+                version = await _wait_answer(hub, Deadline(min(_ANSWER_LIMIT_S, deadline.left_s)))
                 note.text = f"JupyterHub {version}"
             with step(emit, "remove what an earlier probe left"):
                 await remove(hub, probe)
     except TimeoutError as error:
-        what = f"The hub was not ready for a probe within {deadline.limit_s:.0f} s"
+        what = f"The hub was not ready for a probe within {limit_s:.0f} s"
         where, hint = str(hub.site.http.base_url), "look at the hub's log, then run again"
         raise OutOfReachError(what, where=where, hint=hint) from error
     return version

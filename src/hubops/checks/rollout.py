@@ -16,9 +16,9 @@ _KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet
 _LOG_LINES = 15
 _EVENTS = 6
 # Reasons of a waiting container that no waiting mends. An image pull is tried again and again, so it counts
-# only once kubelet backs off; a crash counts from the third restart on.
+# only once kubelet backs off; a crash counts from the second restart on.
 _HOPELESS = {"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
-_RESTARTS = 3
+_RESTARTS = 2
 
 
 def judge_workload(workload: Json) -> Verdict:

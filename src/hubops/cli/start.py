@@ -8,7 +8,7 @@ from hubops import run
 from hubops.cli.machine import cluster_of, load_machine, local_instance, project
 from hubops.cli.progress import progress
 from hubops.clients.helm import Upgrade
-from hubops.desired.model import Fleet, Hub, Values
+from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names
 from hubops.events import Emit
@@ -39,12 +39,18 @@ async def _start(fleet: Fleet, hubs: list[Hub], instance: Instance, emit: Emit, 
     names = {_EDGE, *(name for hub in hubs for name in image_names(hub, *machine.top))}
     images = await run.build_images(fleet, sorted(names), machine, emit, push=True)
     async with run.open_session(machine, emit, redactor) as session:
-        chart = copy_chart(paths.project_dir(), paths.project_dir() / "charts" / _EDGE, session.directory)
-        image = {"name": images[_EDGE].repository, "tag": images[_EDGE].pinned_tag}
-        await run.deploy_chart(Upgrade(_EDGE, _EDGE, chart, [], edge_values(hubs, image)), session)
+        await deploy_edge(hubs, images[_EDGE], session)
         for hub in hubs:
             await run.deploy(fleet, hub, session)
     (instance.directory / "started").touch()
+
+
+async def deploy_edge(hubs: list[Hub], image: ImageReference, session: run.Session) -> None:
+    """Deploy the one address under which the hubs are found."""
+    project = paths.project_dir()
+    chart = copy_chart(project, project / "charts" / _EDGE, session.directory)
+    values = edge_values(hubs, {"name": image.repository, "tag": image.pinned_tag})
+    await run.deploy_chart(Upgrade(_EDGE, _EDGE, chart, [], values), session)
 
 
 def edge_values(hubs: list[Hub], image: Values) -> Values:

@@ -16,6 +16,7 @@ from hubops.clients import process
 from hubops.errors import MachineError
 from hubops.events import Emit, Line, step
 from hubops.local import host, paths
+from hubops.local.instance import write_atomically
 from hubops.local.tools import TOOLS, Download, Tool, Version
 
 _GO_MINIMUM = (1, 25, 8)  # what the newest go.mod in toolchain/ asks for
@@ -64,8 +65,17 @@ async def find_tool(tool: Tool) -> Found | None:
 
 
 async def _version(program: str, tool: Tool) -> Version:
-    said = await process.attempt([program, *tool.version_arguments])
-    match = _VERSION.search(said.stdout)
+    """The version a program on PATH tells; asked once per file, for some are slow to tell."""
+    status = Path(program).stat()
+    key = digest.of_parts([program, str(status.st_mtime_ns), str(status.st_size), *tool.version_arguments])[
+        :20
+    ]
+    told = paths.cache_dir() / "versions" / key
+    if not told.exists():
+        said = await process.attempt([program, *tool.version_arguments])
+        told.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(told, said.stdout)
+    match = _VERSION.search(told.read_text())
     return tuple(int(part) for part in match.groups(default="0")) if match else ()
 
 
