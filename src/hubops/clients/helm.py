@@ -125,6 +125,7 @@ class Helm:
     def _env(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if _HANDED_ON.fullmatch(name)}
         env |= {f"HELM_{kind}_HOME": str(self.home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+        env["KUBECACHEDIR"] = str(self.home / "kube")  # else it is ~/.kube/cache
         return env | ({"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {})
 
 

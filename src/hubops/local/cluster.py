@@ -80,7 +80,7 @@ async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
 
 async def is_ready(instance: Instance, kubectl: Path) -> bool:
     """Whether the API server answers and the node accepts pods."""
-    words = ["get", "nodes", "-o", "json", "--request-timeout=5s"]
+    words = ["get", "--raw", "/api/v1/nodes", "--request-timeout=5s"]  # raw: writes no ~/.kube/cache
     done = await process.attempt([kubectl, f"--kubeconfig={instance.kubeconfig}", *words])
     if done.code != 0:
         return False
@@ -153,7 +153,11 @@ def _write_mounts(instance: Instance, network: Network) -> None:
     shutil.rmtree(mirrors, ignore_errors=True)
     for registry in (instance.registry, "docker.io"):
         (mirrors / registry).mkdir(parents=True)
-        hosts = f'[host."http://{network.registry_address}:5000"]\n  capabilities = ["pull", "resolve"]\n'
+        address = f"http://{network.registry_address}:5000"
+        hosts = f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n'
+        if registry == instance.registry:
+            # Else the node then asks itself, and "not found" becomes "connection refused".
+            hosts = f'server = "{address}"\n\n{hosts}'
         (mirrors / registry / "hosts.toml").write_text(hosts)
     (instance.directory / "volumes").mkdir(exist_ok=True)
 
