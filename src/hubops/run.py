@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
-
 from hubops.checks import rollout, setup
 from hubops.checks.cells import load_proof
 from hubops.checks.login import verify_login
@@ -184,7 +182,7 @@ async def _gate(session: Session, lease: Lease) -> AsyncIterator[tuple[Gate, Hel
 async def _release(upgrade: Upgrade, gate: Gate, helm: Helm, lease: Lease, session: Session) -> None:
     kube, namespace = session.kube, upgrade.namespace
     await helm.dependency_build(upgrade.chart)
-    async with httpx2.AsyncClient(base_url=gate.url) as client:
+    async with gate.client() as client:
         await heal_release(Kube(client), upgrade.release, namespace, lease, session.emit)
     known = await rollout.find_pods(kube, namespace)
     watch = rollout.refuse_hopeless(kube, namespace, known, session.redactor)
@@ -200,7 +198,7 @@ async def _release(upgrade: Upgrade, gate: Gate, helm: Helm, lease: Lease, sessi
 async def _verify(hub: Hub, session: Session, gate: Gate) -> Proof:
     machine = session.machine
     url, secrets = machine.url + hub.path, machine.secrets(hub)
-    async with httpx2.AsyncClient(base_url=gate.url) as client, open_hub(url, Secret(_token(secrets))) as api:
+    async with gate.client() as client, open_hub(url, Secret(_token(secrets))) as api:
         claims = f"/api/v1/namespaces/{hub.namespace}/persistentvolumeclaims"
 
         async def remove_home() -> None:

@@ -29,9 +29,8 @@ kind: Pod
 metadata: {name: user}
 spec:
   containers:
-    - {name: user, image: "hubops.dev/node:v1.34.4", imagePullPolicy: Never, command: [provisioner],
+    - {name: user, image: "hubops.dev/node:v1.34.4", imagePullPolicy: Never, command: [etcd],
        volumeMounts: [{name: home, mountPath: /home}]}
-  restartPolicy: Never
   volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]
 """
 

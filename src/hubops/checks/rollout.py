@@ -4,53 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from hubops.checks.judge import is_ready, judge_pod, judge_workload, unscheduled
 from hubops.checks.model import State, Verdict
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
-from hubops.errors import HubopsError, ReleaseError
+from hubops.errors import HubopsError, OutOfReachError, ReleaseError
 from hubops.events import CommandStarted, Emit
 from hubops.secret import Redactor
 
 Json = Mapping[str, Any]
 _KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+# A person's server is not of the release, and what it says is nobody's business.
+_OURS = "component!=singleuser-server"
 _LOG_LINES = 15
 _EVENTS = 6
-# Reasons of a waiting container that no waiting mends. An image pull is tried again and again, so it counts
-# only once kubelet backs off; a crash counts from the second restart on.
-_HOPELESS = {"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
-_RESTARTS = 2
-
-
-def judge_workload(workload: Json) -> Verdict:
-    """Where a Deployment, StatefulSet or DaemonSet stands, as `kubectl rollout status` sees it."""
-    spec, status = workload["spec"], workload.get("status", {})
-    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
-        return Verdict(State.WAITING, "its change is not yet seen by its controller")
-    wanted, updated, ready = _counts(workload["kind"], spec, status)
-    if updated < wanted or ready < wanted:
-        return Verdict(State.WAITING, f"{min(updated, ready)} of {wanted} pods are updated and ready")
-    if status.get("replicas", wanted) > wanted:
-        return Verdict(State.WAITING, "old pods are still ending")
-    return Verdict(State.DONE, f"{wanted} of {wanted} pods are ready")
-
-
-def judge_pod(pod: Json) -> Verdict:
-    """Whether a pod can still become ready by itself. Not scheduled, pulling and starting are not failures."""
-    statuses = pod.get("status", {})
-    for status in (*statuses.get("initContainerStatuses", ()), *statuses.get("containerStatuses", ())):
-        waiting = status.get("state", {}).get("waiting", {})
-        reason, restarts = waiting.get("reason", ""), status.get("restartCount", 0)
-        if reason in _HOPELESS or (reason == "CrashLoopBackOff" and restarts >= _RESTARTS):
-            said = waiting.get("message", "")
-            return Verdict(State.FAILED, f"container {status['name']}: {reason}: {said}".rstrip(": "))
-    return Verdict(State.WAITING, statuses.get("phase", "Pending"))
-
-
-def _counts(kind: str, spec: Json, status: Json) -> tuple[int, int, int]:
-    if kind == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled", 0)
-        return wanted, status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
-    return spec.get("replicas", 1), status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
 
 
 async def wait_rolled_out(kube: Kube, namespace: str, limit_s: float, emit: Emit, redactor: Redactor) -> None:
@@ -58,11 +25,12 @@ async def wait_rolled_out(kube: Kube, namespace: str, limit_s: float, emit: Emit
 
     Raises:
         ReleaseError: one of them is not ready in time.
+        OutOfReachError: one of them is not ready in time, only because no node takes its pods.
     """
     deadline = Deadline(limit_s)
-    for kind, plural in _KINDS.items():
-        path = f"/apis/apps/v1/namespaces/{namespace}/{plural}"
-        items, _ = await kube.list(path)
+    paths = {kind: f"/apis/apps/v1/namespaces/{namespace}/{plural}" for kind, plural in _KINDS.items()}
+    found = await asyncio.gather(*(kube.list(path) for path in paths.values()))
+    for (kind, path), (items, _) in zip(paths.items(), found, strict=True):
         for item in items:
             name = item["metadata"]["name"]
             command = f"kubectl rollout status --namespace {namespace} --watch {kind.lower()}.apps/{name}"
@@ -72,22 +40,32 @@ async def wait_rolled_out(kube: Kube, namespace: str, limit_s: float, emit: Emit
 
 
 async def _wait_one(kube: Kube, path: str, workload: Json, deadline: Deadline, redactor: Redactor) -> None:
-    verdict, name = judge_workload(workload), workload["metadata"]["name"]
+    verdict, uid = judge_workload(workload), workload["metadata"]["uid"]
     if verdict.state is State.DONE:
         return
     try:
         async with asyncio.timeout(deadline.left_s):
-            async for _, item in kube.watch(path):
+            async for change, item in kube.watch(path):
+                if item["metadata"]["uid"] != uid:
+                    continue
                 verdict = judge_workload({**item, "kind": workload["kind"]})
-                if item["metadata"]["name"] == name and verdict.state is State.DONE:
+                if verdict.state is State.DONE or change == "DELETED":
                     return
     except TimeoutError as error:
-        namespace = workload["metadata"]["namespace"]
-        why = await explain(kube, namespace, redactor)
-        where = f"{workload['kind'].lower()} {namespace}/{name}"
-        raise ReleaseError(
-            f"{name} was not ready in time: {verdict.message}", where=where, why=why
-        ) from error
+        raise await _late(kube, workload, verdict, redactor) from error
+
+
+async def _late(kube: Kube, workload: Json, verdict: Verdict, redactor: Redactor) -> HubopsError:
+    name, namespace = workload["metadata"]["name"], workload["metadata"]["namespace"]
+    what = f"{name} was not ready in time: {verdict.message}"
+    where = f"{workload['kind'].lower()} {namespace}/{name}"
+    selected = ",".join(f"{k}={v}" for k, v in workload["spec"]["selector"].get("matchLabels", {}).items())
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=selected)
+    waiting = [pod for pod in pods if judge_pod(pod).state is not State.DONE]
+    if waiting and all(unscheduled(pod) for pod in waiting):
+        why = redactor.mask(unscheduled(waiting[0]))
+        return OutOfReachError(what, where=where, why=why, hint="Add a node or ask for less, then run again.")
+    return ReleaseError(what, where=where, why=await explain(kube, namespace, redactor))
 
 
 async def find_pods(kube: Kube, namespace: str) -> set[str]:
@@ -104,11 +82,12 @@ async def refuse_hopeless(kube: Kube, namespace: str, known: set[str], redactor:
     Raises:
         ReleaseError: with the events and the last log lines of that pod.
     """
-    async for _, pod in kube.watch(
-        f"/api/v1/namespaces/{namespace}/pods", labels="component!=singleuser-server"
-    ):
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    async for change, pod in kube.watch(path, labels=_OURS):
         verdict = judge_pod(pod)
-        if verdict.state is State.FAILED and pod["metadata"]["uid"] not in known:
+        if change == "DELETED" or pod["metadata"]["uid"] in known:
+            continue
+        if verdict.state is State.FAILED:
             name = pod["metadata"]["name"]
             why = await _explain_pod(kube, namespace, pod, redactor)
             raise ReleaseError(
@@ -120,8 +99,8 @@ async def refuse_hopeless(kube: Kube, namespace: str, known: set[str], redactor:
 
 async def explain(kube: Kube, namespace: str, redactor: Redactor) -> str:
     """What the pods of a namespace that are not ready say: their events and last log lines, masked."""
-    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods")
-    parts = [await _explain_pod(kube, namespace, pod, redactor) for pod in pods if not _is_ready(pod)]
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=_OURS)
+    parts = [await _explain_pod(kube, namespace, pod, redactor) for pod in pods if not is_ready(pod)]
     return "\n".join(parts)
 
 
@@ -136,6 +115,7 @@ async def _explain_pod(kube: Kube, namespace: str, pod: Json, redactor: Redactor
 async def _events(kube: Kube, namespace: str, pod: str) -> list[str]:
     path = f"/api/v1/namespaces/{namespace}/events"
     items, _ = await kube.list(path, fields=f"involvedObject.name={pod},type=Warning")
+    items.sort(key=lambda item: item.get("lastTimestamp") or item.get("eventTime") or "")
     return [f"  {item['reason']}: {item.get('message', '')}" for item in items[-_EVENTS:]]
 
 
@@ -150,9 +130,3 @@ async def _or_reason(ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
         return await ask()
     except HubopsError as error:
         return [f"  ({error.why or error.what})"]
-
-
-def _is_ready(pod: Json) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    finished = pod.get("status", {}).get("phase") == "Succeeded"
-    return finished or any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

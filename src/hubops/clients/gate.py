@@ -5,31 +5,38 @@ import json
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx2
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from hubops.errors import RefusedError
 
 _READS = {"GET", "HEAD", "OPTIONS"}
 # Questions in the form of a POST: they store nothing.
-_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "tokenreviews")
-# RFC 9110, section 7.6.1: these concern one connection, not the message.
+_REVIEW_GROUPS = ("/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/")
+# RFC 9110, section 7.6.1: these concern one connection, not the message. Dropping them also keeps exec and
+# attach out, which are writes in the form of an upgraded GET. The body is passed on in one piece.
 _HOP_BY_HOP = {
     b"connection",
+    b"expect",
+    b"host",
     b"keep-alive",
     b"proxy-connection",
     b"te",
     b"trailer",
     b"transfer-encoding",
     b"upgrade",
-    b"host",
 }
-_TIMEOUT = httpx2.Timeout(None, connect=5)
+# A client may keep a connection as long as it likes: one that we close while it sends a write loses the write.
+_KEEP_ALIVE_S = 24 * 3600
+_CLIENT_TIMEOUT = httpx2.Timeout(30, connect=5)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -77,24 +84,13 @@ class Gate:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Gate"]:
-        """Listen on a free port of the loopback interface."""
+        """Listen on a free port of the loopback interface; at the end every connection is cut."""
         # Only on a socket that says TCP does asyncio switch Nagle's delay off, 40 ms per request.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
             listener.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}{self._prefix}"
-            transport = httpx2.AsyncHTTPTransport(
-                uds=str(self.upstream), limits=httpx2.Limits(max_connections=None)
-            )
-            async with httpx2.AsyncClient(
-                transport=transport, base_url="http://localhost", timeout=_TIMEOUT
-            ) as client:
-                server = _Server(_config(self._answer(client)))
-                serving = asyncio.create_task(server.serve([listener]))
-                try:
-                    yield self
-                finally:
-                    server.should_exit = server.force_exit = True
-                    await serving
+            async with _upstream(self.upstream) as upstream, _serving(listener, self._app(upstream)):
+                yield self
 
     def write_kubeconfig(self, path: Path) -> None:
         """Write a kubeconfig that leads through the gate. The path in it is the credential."""
@@ -108,37 +104,47 @@ class Gate:
         path.touch(mode=0o600)
         path.write_text(json.dumps(document))
 
-    def _answer(self, client: httpx2.AsyncClient) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            path = scope["raw_path"].decode()
-            if scope["type"] != "http" or not path.startswith(self._prefix + "/"):
+    def client(self) -> httpx2.AsyncClient:
+        """A client for `Kube` whose writes pass the gate; the environment's proxies cannot reach loopback."""
+        return httpx2.AsyncClient(base_url=self.url, verify=False, trust_env=False, timeout=_CLIENT_TIMEOUT)
+
+    def _app(self, upstream: httpx2.AsyncHTTPTransport) -> "_App":
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request = await _request(scope, receive, self._prefix)
+            if request is None:
                 await _refuse(send, 404, "not found")
+            elif await self._stumbles(request, send):
                 return
-            request = _request(scope, path.removeprefix(self._prefix))
-            if await self._stumbles(request, send):
-                return
-            if request.is_write:
-                try:
-                    self._require_permission(request)
-                except RefusedError as error:
-                    await _refuse(send, 403, str(error))
-                    return
-                self.writes.append(Write(request.method, request.path))
-            await _pass_on(client, request, receive, send, self._record(request, len(self.writes) - 1))
+            elif refusal := self._refusal(request):
+                await _refuse(send, 403, refusal)
+            else:
+                await _pass_on(upstream, request, _Client(receive, send), self._journal(request))
 
-        return answer
+        return app
 
-    def _require_permission(self, request: "_Request") -> None:
+    def _refusal(self, request: "_Request") -> str:
+        """Why a write is not let through; empty for one that is, and for a read."""
+        if not request.is_write:
+            return ""
         if self._closed:
-            raise RefusedError(f"the gate is closed: {self._closed}")
+            return f"the gate is closed: {self._closed}"
         if self.dry_run:
-            raise RefusedError("the gate refuses writes in a dry run")
-        self.permit(request.method, request.path)
+            return "the gate refuses writes in a dry run"
+        try:
+            self.permit(request.method, request.path)
+        except RefusedError as error:
+            return str(error)
+        return ""
 
-    def _record(self, request: "_Request", index: int) -> Callable[[int], None]:
+    def _journal(self, request: "_Request") -> Callable[[int], None]:
+        """Enter a write, before it is passed on; its status is added by what is returned."""
+        if not request.is_write:
+            return lambda status: None  # noqa: ARG005
+        place = len(self.writes)
+        self.writes.append(Write(request.method, request.path))
+
         def record(status: int) -> None:
-            if request.is_write:
-                self.writes[index] = Write(request.method, request.path, status)
+            self.writes[place] = Write(request.method, request.path, status)
 
         return record
 
@@ -149,35 +155,93 @@ class Gate:
             return False
         await asyncio.sleep(fault.delay_s)
         if fault.cut:
-            raise ConnectionAbortedError("cut by a test")
-        if fault.status:
+            request.cut()
+        elif fault.status:
             await _refuse(send, fault.status, "by a test")
-        return bool(fault.status)
+        return fault.cut or bool(fault.status)
+
+
+_App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Client:
+    """The two directions of one request at whoever sent it."""
+
+    receive: Receive
+    send: Send
 
 
 @dataclass(frozen=True)
 class _Request:
     method: str
     path: str
-    query: str
+    query: bytes
     headers: list[tuple[bytes, bytes]]
+    body: bytes
+    cut: Callable[[], None]
 
     @property
     def is_write(self) -> bool:
-        is_review = self.path.rsplit("/", 1)[-1] in _REVIEWS
-        return not (self.method in _READS or is_review or "dryRun=All" in self.query)
+        if self.method in _READS:
+            return False
+        if self.method == "POST" and self.path.startswith(_REVIEW_GROUPS):
+            return False
+        # A DELETE has its options in its body, and then the API server does not look at the query.
+        is_dry = self.method != "DELETE" and parse_qs(self.query.decode()).get("dryRun") == ["All"]
+        return not is_dry
 
 
-def _request(scope: Scope, path: str) -> _Request:
-    headers = [(k, v) for k, v in scope["headers"] if k.lower() not in _HOP_BY_HOP]
-    return _Request(scope["method"], path, scope["query_string"].decode(), headers)
+async def _request(scope: Scope, receive: Receive, prefix: str) -> _Request | None:
+    """The request as it is passed on; None without the prefix that is the credential."""
+    path = scope["raw_path"].decode()
+    if not path.startswith(prefix + "/"):
+        return None
+    headers = [(name, value) for name, value in scope["headers"] if name not in _HOP_BY_HOP]
+    method, cut = scope["method"], scope["state"]["cut"]
+    body = b"" if method in _READS else await _body(receive)
+    return _Request(method, path.removeprefix(prefix), scope["query_string"], headers, body, cut)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn inside our event loop: signals stay with whoever owns the process."""
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # a generator there
-        return nullcontext()
+
+def _upstream(path: Path) -> httpx2.AsyncHTTPTransport:
+    """The transport without a client on top: no header, cookie, redirect or decoding of its own."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
+    return httpx2.AsyncHTTPTransport(uds=str(path), verify=False, trust_env=False, limits=limits)
+
+
+class _Connection(H11Protocol):
+    """uvicorn's side of one connection; the application may cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {"cut": transport.abort}
+
+
+@asynccontextmanager
+async def _serving(listener: socket.socket, app: _App) -> AsyncIterator[None]:
+    """The protocol of uvicorn without its server, which takes the process's signals and wakes ten times a second."""
+    state, config = ServerState(), _config(app)
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(config, state, {}), sock=listener)
+    try:
+        yield
+    finally:
+        server.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for task in state.tasks:
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
 def _config(app: Any) -> uvicorn.Config:
@@ -191,65 +255,56 @@ def _config(app: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=1,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
 
 
 async def _pass_on(
-    client: httpx2.AsyncClient, request: _Request, receive: Receive, send: Send, record: Callable[[int], None]
+    upstream: httpx2.AsyncHTTPTransport, request: _Request, client: _Client, record: Callable[[int], None]
 ) -> None:
     """Forward a request and stream its answer, byte for byte, until one side ends it."""
-    target = request.path + (f"?{request.query}" if request.query else "")
-    content = await _body(receive)
-    outgoing = client.build_request(request.method, target, headers=request.headers, content=content)
+    target = request.path.encode() + (b"?" + request.query if request.query else b"")
+    outgoing = httpx2.Request(
+        request.method,
+        "http://localhost",
+        headers=request.headers,
+        content=request.body or None,
+        extensions={"target": target},
+    )
     try:
-        response = await client.send(outgoing, stream=True)
+        response = await upstream.handle_async_request(outgoing)
     except httpx2.HTTPError as error:
-        await _refuse(send, 502, f"the cluster does not answer: {error or type(error).__name__}")
+        await _refuse(client.send, 502, f"the cluster does not answer: {error or type(error).__name__}")
         return
     record(response.status_code)
-    gone = asyncio.create_task(_gone(receive))
+    assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async transport gives no other
     try:
-        await _start(send, response)
-        await _stream(response, send, gone)
+        await _stream(response, response.stream, client)
+    except httpx2.HTTPError:
+        request.cut()  # as it was cut for us: a part must not look like the whole
     finally:
-        gone.cancel()
         await response.aclose()
 
 
-async def _start(send: Send, response: httpx2.Response) -> None:
-    headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _HOP_BY_HOP]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+async def _stream(response: httpx2.Response, pieces: httpx2.AsyncByteStream, client: _Client) -> None:
+    headers = [(k.lower(), v) for k, v in response.headers.raw if k.lower() not in _HOP_BY_HOP]
+    await client.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    leaving = asyncio.create_task(_end_when_left(client.receive, asyncio.current_task()))
+    try:
+        async for piece in pieces:
+            await client.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await client.send({"type": "http.response.body", "body": b""})
+    finally:
+        leaving.cancel()
 
 
-async def _stream(response: httpx2.Response, send: Send, gone: "asyncio.Task[None]") -> None:
-    pieces = response.aiter_raw()
-    while True:
-        piece = asyncio.ensure_future(anext(pieces, None))
-        await asyncio.wait([piece, gone], return_when=asyncio.FIRST_COMPLETED)
-        if not piece.done():
-            # The other side left, as helm does with a watch; nobody reads any more.
-            piece.cancel()
-            await asyncio.gather(piece, return_exceptions=True)
-            return
-        data = piece.result()
-        await send({"type": "http.response.body", "body": data or b"", "more_body": data is not None})
-        if data is None:
-            return
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _gone(receive: Receive) -> None:
+async def _end_when_left(receive: Receive, task: "asyncio.Task[Any] | None") -> None:
+    """A watch has no end of its own: helm leaves it by closing the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
+    if task:
+        task.cancel()
 
 
 async def _refuse(send: Send, code: int, message: str) -> None:

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import yaml
 
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients import process
+from hubops.digest import of_bytes
 from hubops.errors import ReleaseError
 from hubops.events import CommandStarted, Emit, Line
 from hubops.secret import Redactor
@@ -61,6 +64,7 @@ class Helm:
         Raises:
             ReleaseError: Chart.lock does not fit Chart.yaml, or a chart cannot be had.
         """
+        _add_repositories(self.home / "config" / "repositories.yaml", _addresses(chart))
         await self._run(
             ["dependency", "build", chart], what=f"the dependencies of {chart.name} cannot be built"
         )
@@ -89,7 +93,8 @@ class Helm:
         for file in upgrade.values:
             words += ["-f", file]
         words += ["-f", "-"]
-        stdin = yaml.safe_dump(dict(upgrade.secret_values)).encode()
+        # JSON, for Go's YAML reads 3228e95 without quotes as a number, and PyYAML writes it so.
+        stdin = json.dumps(dict(upgrade.secret_values)).encode()
         await self._run(words, what=f"the release {upgrade.release} was not deployed", stdin=stdin)
 
     async def history(self, release: str, namespace: str) -> Answer[list[Revision]]:
@@ -111,36 +116,68 @@ class Helm:
         return await self._run(words, what=f"{chart.name} cannot be rendered")
 
     async def _run(self, words: Sequence[str | Path], *, what: str, stdin: bytes | None = None) -> str:
-        self.emit(CommandStarted(self.redactor.mask("helm " + " ".join(map(str, words)))))
-        done = await process.attempt(
-            [self.program, *words],
-            env=self._env(),
-            stdin=stdin,
-            on_line=lambda line: self.emit(Line(self.redactor.mask(line))),
-        )
+        self.emit(CommandStarted(self.redactor.mask(shlex.join(["helm", *map(str, words)]))))
+        on_line = self._tell if words[0] != "template" else None  # rendered Secrets are for nobody's eyes
+        done = await process.attempt([self.program, *words], env=self._env(), stdin=stdin, on_line=on_line)
         if done.code != 0:
             raise ReleaseError(what, where=f"helm {words[0]}", why=self.redactor.mask(done.tail))
         return done.stdout
 
+    def _tell(self, line: str) -> None:
+        self.emit(Line(self.redactor.mask(line)))
+
     def _env(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if _HANDED_ON.fullmatch(name)}
         env |= {f"HELM_{kind}_HOME": str(self.home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-        env["KUBECACHEDIR"] = str(self.home / "kube")  # else it is ~/.kube/cache
+        # Else client-go keeps what it learns of the API in ~/.kube/cache, which is the operator's.
+        env["KUBECACHEDIR"] = str(self.home / "kube")
         return env | ({"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {})
 
 
 def make_home(directory: Path) -> Path:
     """A helm home with a copy of the operator's chart repositories and registry logins; theirs is only read."""
-    config = directory / "config"
-    config.mkdir(parents=True, exist_ok=True)
-    default = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "helm"
-    source = Path(os.environ.get("HELM_CONFIG_HOME") or default)
-    for name in ("repositories.yaml", "registry/config.json"):
-        if (source / name).is_file():
-            (config / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, config / name)
-            (config / name).chmod(0o600)
+    for name, source in _operators_files(os.environ).items():
+        copy = directory / "config" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_file():
+            copy.touch(mode=0o600)
+            shutil.copyfile(source, copy)
     return directory
+
+
+def _operators_files(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Where helm would look (`helm help`), by the names the files have below its configuration directory."""
+    per_system = "Library/Preferences" if sys.platform == "darwin" else ".config"
+    base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / per_system) / "helm"
+    home = Path(environment.get("HELM_CONFIG_HOME") or base)
+    return {
+        "repositories.yaml": Path(environment.get("HELM_REPOSITORY_CONFIG") or home / "repositories.yaml"),
+        "registry/config.json": Path(
+            environment.get("HELM_REGISTRY_CONFIG") or home / "registry/config.json"
+        ),
+    }
+
+
+def _addresses(chart: Path) -> list[str]:
+    """The chart repositories that a chart's dependencies come from."""
+    document = yaml.safe_load((chart / "Chart.yaml").read_text()) or {}
+    addresses = {str(d.get("repository", "")) for d in document.get("dependencies") or []}
+    return sorted(address for address in addresses if address.startswith(("http://", "https://")))
+
+
+def _add_repositories(file: Path, addresses: Sequence[str]) -> None:
+    """Name the repositories that are not named: `helm dependency build` takes no others, unlike `update`."""
+    document = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    entries = (document or {}).get("repositories") or []
+    known = {entry["url"].rstrip("/") for entry in entries}
+    entries += [
+        {"name": f"hubops-{of_bytes(address.encode())[:12]}", "url": address}
+        for address in addresses
+        if address.rstrip("/") not in known
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"apiVersion": "", "repositories": entries}))
 
 
 def _revision(entry: Mapping[str, Any]) -> Revision:

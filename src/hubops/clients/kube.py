@@ -1,96 +1,31 @@
-"""The Kubernetes API through the operator's own kubectl: JSON over a Unix socket (docs/adr/0003)."""
+"""The Kubernetes API: JSON over what kubectl opened (docs/adr/0003)."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import httpx2
 
 from hubops.answer import Absent, Answer, Present, Unknown
-from hubops.clients import process
+from hubops.clients.kubectl import Connection, Json, connect
 from hubops.deadline import Deadline
-from hubops.errors import ClusterError, OutOfReachError, ProgramError
+from hubops.errors import ClusterError, OutOfReachError
 
-Json = dict[str, Any]
-_TIMEOUT = httpx2.Timeout(30, connect=5)
-_WATCH_TIMEOUT = httpx2.Timeout(None, connect=5)
-_PROXY_START_LIMIT_S = 20
+__all__ = ["Connection", "Json", "Kube", "connect", "is_status"]
+# The API server ends a watch after this long; a stream that is silent for longer is dead. Bookmarks come
+# about every minute.
+_WATCH_S = 240
+_WATCH_TIMEOUT = httpx2.Timeout(_WATCH_S + 30, connect=5)
+_RECONNECT_S = 1.0
+# An API server that says 429 with Retry-After has not begun with the request.
+_TRIES_WHEN_BUSY = 3
+_PAUSE_MAX_S = 5.0
+# How long a watch waits for a cluster that stopped answering: an API server restarts in less.
+_PATIENCE_S = 120
 _MERGE_PATCH = "application/merge-patch+json"
 _SERVER_ERROR = 500
 # The API server or something before it is overloaded or cannot tell; only 404 means absent.
 _UNDECIDED = {408, 425, 429}
-
-
-@dataclass(frozen=True)
-class Connection:
-    """An open way to one cluster, for us and for the gate."""
-
-    socket: Path
-    client: httpx2.AsyncClient
-
-
-@asynccontextmanager
-async def connect(
-    kubectl: Path, kubeconfig: Path | None, context: str, directory: Path
-) -> AsyncIterator[Connection]:
-    """Open the cluster behind one context; the operator's files are read by kubectl and never written.
-
-    Writes a copy of the context and a socket into `directory`, which must be private to this run.
-
-    Raises:
-        OutOfReachError: the context does not exist or kubectl cannot use it.
-    """
-    config, socket = directory / "context.json", directory / "api.sock"
-    config.touch(mode=0o600)
-    config.write_text(await _context(kubectl, kubeconfig, context))
-    argv: list[str | Path] = [
-        kubectl,
-        f"--kubeconfig={config}",
-        "proxy",
-        f"--unix-socket={socket}",
-        "--disable-filter=true",
-    ]
-    lines: list[str] = []
-    proxy = asyncio.create_task(process.attempt(argv, on_line=lines.append, grace_s=0))
-    try:
-        await _wait_listening(proxy, lines, context)
-        async with _client(socket) as client:
-            yield Connection(socket, client)
-    finally:
-        proxy.cancel()
-        await asyncio.gather(proxy, return_exceptions=True)
-
-
-def _client(socket: Path) -> httpx2.AsyncClient:
-    transport = httpx2.AsyncHTTPTransport(uds=str(socket))
-    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=_TIMEOUT)
-
-
-async def _context(kubectl: Path, kubeconfig: Path | None, context: str) -> str:
-    source = [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
-    words = ["config", "view", "--minify", "--flatten", "--raw", "-o", "json"]
-    try:
-        text = await process.run([kubectl, *source, f"--context={context}", *words])
-    except ProgramError as error:
-        raise OutOfReachError(
-            f"the Kubernetes context {context} cannot be used",
-            where=str(kubeconfig or "your kubeconfig"),
-            why=error.why,
-            hint="See: kubectl config get-contexts",
-        ) from error
-    return text
-
-
-async def _wait_listening(proxy: "asyncio.Task[process.Finished]", lines: list[str], context: str) -> None:
-    deadline = Deadline(_PROXY_START_LIMIT_S)
-    while not any("Starting to serve" in line for line in lines):
-        if proxy.done() or deadline.passed:
-            raise OutOfReachError(f"kubectl does not open the context {context}", why="\n".join(lines))
-        await asyncio.sleep(0.01)
 
 
 class Kube:
@@ -161,31 +96,51 @@ class Kube:
     async def watch(self, path: str, *, labels: str = "") -> AsyncIterator[tuple[str, Json]]:
         """Every object of a collection as ADDED, then each change as it comes, for ever.
 
-        A stream that ends is opened again; a version that is too old starts from the list anew.
+        A stream that ends is opened again. When the server no longer knows where we were, the list is
+        read anew, and what vanished meanwhile is DELETED. A cluster that stops answering is waited for,
+        two minutes; one that does not answer from the start is not.
         """
+        known: dict[str, Json] = {}
+        version = ""
+        lost: Deadline | None = Deadline(0)
         while True:
-            items, version = await self.list(path, labels=labels)
-            for item in items:
-                yield "ADDED", item
-            async for kind, item in self._stream(path, labels, version):
-                yield kind, item
+            try:
+                if not version:
+                    items, version = await self.list(path, labels=labels)
+                    lost = None
+                    for change in _changes(known, items):
+                        yield change
+                async for kind, item in self._stream(path, labels, version):
+                    lost, version = None, item["metadata"]["resourceVersion"]
+                    if kind != "BOOKMARK":
+                        _remember(known, kind, item)
+                        yield kind, item
+                lost = None
+            except _VersionGoneError:
+                version = ""
+            except OutOfReachError:
+                lost = lost or Deadline(_PATIENCE_S)
+                if lost.passed:
+                    raise
+            await asyncio.sleep(_RECONNECT_S)
 
     async def _stream(self, path: str, labels: str, version: str) -> AsyncIterator[tuple[str, Json]]:
-        """The changes after `version`, until the server says that it no longer knows that version."""
-        while True:
-            query = {"watch": "true", "resourceVersion": version, "labelSelector": labels}
-            try:
-                async with self._client.stream("GET", path, params=query, timeout=_WATCH_TIMEOUT) as response:
-                    if not response.is_success:
-                        return
-                    async for line in response.aiter_lines():
-                        event = json.loads(line)
-                        if event["type"] == "ERROR":
-                            return
-                        version = event["object"]["metadata"]["resourceVersion"]
-                        yield event["type"], event["object"]
-            except httpx2.HTTPError as error:
-                raise _unreachable(f"GET {path}", error) from error
+        """The changes after `version`, until the server ends the stream."""
+        query = {"watch": "true", "resourceVersion": version, "labelSelector": labels}
+        query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_S)}
+        try:
+            async with self._client.stream("GET", path, params=query, timeout=_WATCH_TIMEOUT) as response:
+                if response.status_code == httpx2.codes.GONE:
+                    raise _VersionGoneError
+                if not response.is_success:
+                    await response.aread()
+                    response.raise_for_status()
+                async for line in _lines(response):
+                    yield _change(line)
+        except httpx2.HTTPStatusError as error:
+            raise _refusal("GET", path, error) from error
+        except (httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError) as error:
+            raise _unreachable(f"GET {path}", error) from error
 
     async def request(
         self,
@@ -212,10 +167,16 @@ class Kube:
         content_type: str = "application/json",
     ) -> httpx2.Response:
         headers = {"Content-Type": content_type} if content else {}
+        pauses = iter(range(_TRIES_WHEN_BUSY))
         try:
-            response = await self._client.request(
-                method, path, content=content, params=query, headers=headers
-            )
+            while True:
+                response = await self._client.request(
+                    method, path, content=content, params=query, headers=headers
+                )
+                pause_s = _pause_s(response)
+                if not pause_s or next(pauses, None) is None:
+                    break
+                await asyncio.sleep(pause_s)
             response.raise_for_status()
         except httpx2.HTTPStatusError as error:
             raise _refusal(method, path, error) from error
@@ -230,7 +191,53 @@ def is_status(error: ClusterError, code: int) -> bool:
     return isinstance(cause, httpx2.HTTPStatusError) and cause.response.status_code == code
 
 
-def _unreachable(where: str, error: httpx2.HTTPError) -> OutOfReachError:
+class _VersionGoneError(Exception):
+    """The server no longer knows the version that a watch wants to go on from."""
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Lines end at a newline only: httpx's own also end at U+0085 and its like, which JSON may contain."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
+
+
+def _change(line: bytes) -> tuple[str, Json]:
+    event = json.loads(line)
+    kind, item = event["type"], event["object"]
+    if kind != "ERROR":
+        return kind, item
+    if item.get("code") == httpx2.codes.GONE:
+        raise _VersionGoneError
+    raise OutOfReachError("the cluster ends a watch", why=item.get("message", ""))
+
+
+def _remember(known: dict[str, Json], kind: str, item: Json) -> None:
+    if kind == "DELETED":
+        known.pop(item["metadata"]["uid"], None)
+    else:
+        known[item["metadata"]["uid"]] = item
+
+
+def _changes(known: dict[str, Json], items: Iterable[Json]) -> list[tuple[str, Json]]:
+    """A list told as changes of what was known, which is brought up to date."""
+    present = {item["metadata"]["uid"]: item for item in items}
+    vanished = [item for uid, item in known.items() if uid not in present]
+    known.clear()
+    known.update(present)
+    return [("DELETED", item) for item in vanished] + [("ADDED", item) for item in present.values()]
+
+
+def _pause_s(response: httpx2.Response) -> float:
+    """How long an overloaded API server asks us to wait before the same request; 0 when it does not ask."""
+    value = response.headers.get("Retry-After", "")
+    busy = response.status_code in {httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE}
+    return min(float(value), _PAUSE_MAX_S) if busy and value.isdecimal() else 0
+
+
+def _unreachable(where: str, error: Exception) -> OutOfReachError:
     why = str(error) or type(error).__name__
     return OutOfReachError(
         "the cluster does not answer", where=where, why=why, hint="Try again when it does."

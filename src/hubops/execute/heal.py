@@ -33,8 +33,10 @@ async def heal_release(
     for secret in pending:
         _require_abandoned(secret, release, lease, timeout_s)
         status = secret["metadata"]["labels"]["status"]
+        # The version makes it a conflict when its helm is alive after all and has just written.
+        version = secret["metadata"]["resourceVersion"]
         body = {
-            "metadata": {"labels": {"status": "failed"}},
+            "metadata": {"labels": {"status": "failed"}, "resourceVersion": version},
             "data": {"release": failed_payload(secret["data"]["release"])},
         }
         await kube.patch(f"/api/v1/namespaces/{namespace}/secrets/{secret['metadata']['name']}", body)

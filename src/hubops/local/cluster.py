@@ -79,13 +79,19 @@ async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
 
 
 async def is_ready(instance: Instance, kubectl: Path) -> bool:
-    """Whether the API server answers and the node accepts pods."""
-    words = ["get", "--raw", "/api/v1/nodes", "--request-timeout=5s"]  # raw: writes no ~/.kube/cache
-    done = await process.attempt([kubectl, f"--kubeconfig={instance.kubeconfig}", *words])
-    if done.code != 0:
+    """Whether the API server answers, the node accepts pods, and pods have the account they run as."""
+    nodes = await _get(instance, kubectl, "/api/v1/nodes")
+    account = await _get(instance, kubectl, "/api/v1/namespaces/default/serviceaccounts/default")
+    if nodes.code != 0 or account.code != 0:
         return False
-    conditions = [c for node in json.loads(done.stdout)["items"] for c in node["status"]["conditions"]]
+    conditions = [c for node in json.loads(nodes.stdout)["items"] for c in node["status"]["conditions"]]
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+async def _get(instance: Instance, kubectl: Path, path: str) -> process.Finished:
+    # A raw request does not write ~/.kube/cache.
+    words = [f"--kubeconfig={instance.kubeconfig}", "get", "--raw", path, "--request-timeout=5s"]
+    return await process.attempt([kubectl, *words])
 
 
 async def delete_cluster(instance: Instance, docker: Docker) -> None:
@@ -140,9 +146,8 @@ def _recorded(instance: Instance) -> str:
 
 
 def _recipe(instance: Instance, parts: Parts) -> str:
-    return digest.of_parts(
-        [parts.image, str(parts.network.subnet), json.dumps(_kind_config(instance, parts.image))]
-    )
+    made_of = [_kind_config(instance, parts.image), _mirrors(instance, parts.network)]
+    return digest.of_parts([parts.image, str(parts.network.subnet), json.dumps(made_of)])
 
 
 def _write_mounts(instance: Instance, network: Network) -> None:
@@ -151,15 +156,18 @@ def _write_mounts(instance: Instance, network: Network) -> None:
     write_atomically(instance.directory / "resolv.conf", "\n".join(host.nameservers()) + "\n", mode=0o644)
     mirrors = instance.directory / "certs.d"
     shutil.rmtree(mirrors, ignore_errors=True)
-    for registry in (instance.registry, "docker.io"):
+    for registry, text in _mirrors(instance, network).items():
         (mirrors / registry).mkdir(parents=True)
-        address = f"http://{network.registry_address}:5000"
-        hosts = f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n'
-        if registry == instance.registry:
-            # Else the node then asks itself, and "not found" becomes "connection refused".
-            hosts = f'server = "{address}"\n\n{hosts}'
-        (mirrors / registry / "hosts.toml").write_text(hosts)
+        (mirrors / registry / "hosts.toml").write_text(text)
     (instance.directory / "volumes").mkdir(exist_ok=True)
+
+
+def _mirrors(instance: Instance, network: Network) -> dict[str, str]:
+    """containerd's hosts.toml of each registry that the local one stands for."""
+    address = f"http://{network.registry_address}:5000"
+    text = f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n'
+    # Without `server` the node then asks itself, and "not found" becomes "connection refused".
+    return {instance.registry: f'server = "{address}"\n\n{text}', "docker.io": text}
 
 
 def _kind_config(instance: Instance, image: str) -> dict[str, object]:
