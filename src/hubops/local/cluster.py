@@ -163,7 +163,7 @@ def _write_mounts(instance: Instance, network: Network) -> None:
 
 
 def _mirrors(instance: Instance, network: Network) -> dict[str, str]:
-    """containerd's hosts.toml of each registry that the local one stands for."""
+    """The hosts.toml for containerd of each registry that the local one stands for."""
     address = f"http://{network.registry_address}:5000"
     text = f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n'
     # Without `server` the node then asks itself, and "not found" becomes "connection refused".
