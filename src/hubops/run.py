@@ -25,6 +25,7 @@ from hubops.errors import ReleaseError
 from hubops.events import Emit, step
 from hubops.execute.build import Workshop, build_image, require_pushed
 from hubops.execute.chart_copy import copy_chart
+from hubops.execute.content import content_of, has_content, is_proved, record_content, record_proof
 from hubops.execute.heal import heal_release
 from hubops.execute.lease import Lease, hold
 from hubops.execute.release import upgrade_release
@@ -114,8 +115,11 @@ async def build_images(
     return built
 
 
-async def deploy(fleet: Fleet, hub: Hub, session: Session) -> Proof:
+async def deploy(fleet: Fleet, hub: Hub, session: Session, *, prove: bool = True) -> Proof | None:
     """Deploy a hub, watch its rollout to the end, and prove that people can work on it.
+
+    Where nothing changed nothing is written, and what was proved is not proved again: then, and
+    without `prove`, the answer is None.
 
     Raises:
         HubopsError: refused before anything was touched, or failed with what was seen.
@@ -125,29 +129,23 @@ async def deploy(fleet: Fleet, hub: Hub, session: Session) -> Proof:
     values = render_values(hub, images, *machine.top)
     secrets = prefixed(hub, secret_values(hub, machine))
     session.redactor.add(Secret(value) for value in _leaves(machine.secrets(hub)))
+    workplace = session.directory / hub.name
+    chart = copy_chart(fleet.root, hub.directory, workplace)
     upgrade = Upgrade(
-        hub.release,
-        hub.namespace,
-        copy_chart(fleet.root, hub.directory, session.directory / "charts"),
-        [_write_values(session, values)],
-        secrets,
-        HELM_TIMEOUT_S,
+        hub.release, hub.namespace, chart, [_write_values(workplace, values)], secrets, HELM_TIMEOUT_S
     )
     async with hold(session.kube, hub.name, emit) as lease, _gate(session, lease) as (gate, helm):
-        with step(emit, f"deploy {hub.name}") as note:
-            await _release(upgrade, gate, helm, lease, session)
-            note.text = f"{len(gate.writes)} writes"
-        return await _verify(hub, session, gate)
+        changed = await _release(upgrade, content_of(upgrade, workplace), Writer(gate, helm, lease), session)
+        known = not changed and await is_proved(session.kube, hub.release, hub.namespace)
+        return await _verify(hub, session, gate) if prove and not known else None
 
 
-async def deploy_chart(upgrade: Upgrade, session: Session) -> None:
-    """Deploy a chart that is no hub, such as the edge, in the same way but for the proof."""
-    async with (
-        hold(session.kube, upgrade.release, session.emit) as lease,
-        _gate(session, lease) as (gate, helm),
-    ):
-        with step(session.emit, f"deploy {upgrade.release}"):
-            await _release(upgrade, gate, helm, lease, session)
+async def deploy_chart(root: Path, name: str, values: Values, session: Session) -> None:
+    """Deploy a chart of `root` that is no hub, such as the edge, in the same way but for the proof."""
+    workplace = session.directory / name
+    upgrade = Upgrade(name, name, copy_chart(root, root / "charts" / name, workplace), [], values)
+    async with hold(session.kube, name, session.emit) as lease, _gate(session, lease) as (gate, helm):
+        await _release(upgrade, content_of(upgrade, workplace), Writer(gate, helm, lease), session)
 
 
 async def verify_hub(hub: Hub, session: Session) -> Proof:
@@ -179,20 +177,46 @@ async def _gate(session: Session, lease: Lease) -> AsyncIterator[tuple[Gate, Hel
         yield gate, Helm(session.machine.helm, kubeconfig, home, session.emit, session.redactor)
 
 
-async def _release(upgrade: Upgrade, gate: Gate, helm: Helm, lease: Lease, session: Session) -> None:
+@dataclass(frozen=True)
+class Writer:
+    """What writing to the cluster takes: the gate, helm behind it, and the lease that permits it."""
+
+    gate: Gate
+    helm: Helm
+    lease: Lease
+
+
+async def _release(upgrade: Upgrade, content: str, writer: Writer, session: Session) -> bool:
+    """Bring the release to the cluster unless it has just this content, and watch it until it is ready.
+
+    Returns whether it was changed.
+    """
+    release, namespace = upgrade.release, upgrade.namespace
+    with step(session.emit, f"deploy {release}") as note:
+        async with writer.gate.client() as client:
+            kube = Kube(client)
+            await heal_release(kube, release, namespace, writer.lease, session.emit)
+            changed = not await has_content(kube, release, namespace, content)
+            if changed:
+                await _upgrade(upgrade, writer, session)
+                await record_content(kube, release, namespace, content)
+        note.text = f"{len(writer.gate.writes)} writes" if changed else "nothing changed"
+        limit_s = upgrade.timeout_s
+        await rollout.wait_rolled_out(session.kube, namespace, limit_s, session.emit, session.redactor)
+    return changed
+
+
+async def _upgrade(upgrade: Upgrade, writer: Writer, session: Session) -> None:
     kube, namespace = session.kube, upgrade.namespace
-    await helm.dependency_build(upgrade.chart)
-    async with gate.client() as client:
-        await heal_release(Kube(client), upgrade.release, namespace, lease, session.emit)
+    await writer.helm.dependency_build(upgrade.chart)
     known = await rollout.find_pods(kube, namespace)
     watch = rollout.refuse_hopeless(kube, namespace, known, session.redactor)
     try:
-        await upgrade_release(helm, upgrade, gate, watch)
+        await upgrade_release(writer.helm, upgrade, writer.gate, watch)
     except ReleaseError as error:
         if "pod" not in error.where:
             error.why += "\n" + await rollout.explain(kube, namespace, session.redactor)
         raise
-    await rollout.wait_rolled_out(kube, namespace, HELM_TIMEOUT_S, session.emit, session.redactor)
 
 
 async def _verify(hub: Hub, session: Session, gate: Gate) -> Proof:
@@ -211,6 +235,7 @@ async def _verify(hub: Hub, session: Session, gate: Gate) -> Proof:
             password = _user_password(secrets)
             if password and hub.people.allowed:
                 await verify_login(url, hub.people.allowed[0], Secret(password), session.emit)
+            await record_proof(Kube(client), hub.release, hub.namespace)
             note.text = f"a server started in {proof.server_started_s:.1f} s and ran {proof.cells} cells"
         return proof
 
@@ -221,9 +246,9 @@ async def _delete_labelled(kube: Kube, path: str, labels: str) -> None:
         await kube.delete(f"{path}/{item['metadata']['name']}")
 
 
-def _write_values(session: Session, values: Values) -> Path:
+def _write_values(directory: Path, values: Values) -> Path:
     """JSON is YAML that leaves nothing to interpretation."""
-    file = session.directory / "values.yaml"
+    file = directory / "values.yaml"
     file.write_text(json.dumps(values, indent=2))
     return file
 

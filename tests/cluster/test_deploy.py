@@ -10,6 +10,7 @@ import signal
 import sys
 import tarfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,8 @@ from hubops.cli.machine import load_machine
 from hubops.cli.start import deploy_edge
 from hubops.clients import process
 from hubops.desired.repository import load_fleet
+from hubops.desired.values import merge
+from hubops.desired.yaml import parse_yaml
 from hubops.events import Event
 from hubops.local import paths
 from hubops.local.instance import load_instance
@@ -93,8 +96,10 @@ def secrets_of(hub: str) -> list[str]:
     return [str(value) for value in run._leaves(json.loads(text))]
 
 
-async def test_deploying_prints_the_original_commands_and_no_secret(fleet: Fleet) -> None:
-    ended = await deploy_py("staginghub", "--build", "--push", "--deploy")
+async def test_deploying_prints_the_original_commands_and_no_secret(fleet: Fleet, tmp_path: Path) -> None:
+    ended = await deploy_py(
+        "staginghub", "--build", "--push", "--deploy", root=make_fleet(tmp_path, uuid4().hex)
+    )
     assert ended.code == 0
     assert fleet.hubs
     commands = re.findall(r"^\$  (.*)$", ended.text, re.MULTILINE)
@@ -112,6 +117,35 @@ async def test_deploying_prints_the_original_commands_and_no_secret(fleet: Fleet
     for command, pattern in zip(commands, expected, strict=True):
         assert re.fullmatch(pattern, command)
     assert not [secret for secret in secrets_of("staginghub") if secret in ended.text]
+
+
+async def test_deploying_again_writes_nothing_and_plain_helm_is_noticed(
+    fleet: Fleet, cluster: Cluster, tmp_path: Path
+) -> None:
+    assert fleet.hubs
+    root = make_fleet(tmp_path, uuid4().hex)
+    assert (await deploy_py("staginghub", "--deploy", root=root)).code == 0
+    before = await releases(cluster)
+    again = await deploy_py("staginghub", "--deploy", root=root)
+    assert "ok deploy staginghub: nothing changed" in again.text
+    assert "helm upgrade" not in again.text
+    assert "start a server" not in again.text
+    assert await releases(cluster) == before
+    arguments = [
+        "rollback",
+        "staginghub",
+        "--namespace",
+        "staginghub",
+        "--kubeconfig",
+        str(cluster.kubeconfig),
+    ]
+    await process.run([cluster.helm, *arguments])
+    assert "helm upgrade" in (await deploy_py("staginghub", "--deploy", root=root)).text
+
+
+async def releases(cluster: Cluster) -> str:
+    fields = "jsonpath={.items[*].metadata.resourceVersion}"
+    return await cluster.run("get", "secret", "-n", "staginghub", "-l", "owner=helm", "-o", fields)
 
 
 async def test_without_options_only_the_setup_is_checked(fleet: Fleet, cluster: Cluster) -> None:
@@ -147,13 +181,15 @@ async def test_an_unknown_hub_is_refused_with_the_nearest_name(fleet: Fleet) -> 
     ],
 )
 async def test_a_killed_deploy_is_healed_by_the_next(
-    fleet: Fleet, cluster: Cluster, kill_at: str, after_s: float
+    fleet: Fleet, cluster: Cluster, tmp_path: Path, kill_at: str, after_s: float
 ) -> None:
     assert fleet.hubs
+    root = make_fleet(tmp_path, uuid4().hex)
     before = await volumes(cluster, "staginghub")
-    killed = await deploy_py("staginghub", "--build", "--push", "--deploy", kill_at=kill_at, after_s=after_s)
+    words = ("staginghub", "--build", "--push", "--deploy")
+    killed = await deploy_py(*words, kill_at=kill_at, after_s=after_s, root=root)
     assert killed.code == -signal.SIGKILL
-    ended = await deploy_py("staginghub", "--build", "--push", "--deploy")
+    ended = await deploy_py(*words, root=root)
     assert ended.code == 0
     assert {n: v for n, v in (await volumes(cluster, "staginghub")).items() if "probe" not in n} == before
     pods = await cluster.run("get", "pods", "-n", "staginghub", "-o", "name")
@@ -189,16 +225,18 @@ def contents(home: Path) -> dict[str, str]:
 
 async def test_a_persons_own_configuration_stays_byte_identical(fleet: Fleet, tmp_path: Path) -> None:
     assert fleet.hubs
-    before = seed(tmp_path)
+    home = tmp_path / "home"
+    before = seed(home)
     env = {
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "XDG_CACHE_HOME": str(paths.cache_dir().parent),
         "XDG_STATE_HOME": str(paths.state_dir().parent),
     }
     environ = {**os.environ, **env}
     await process.run([sys.executable, "-m", "hubops.cli.main", "local", "up", "--name", NAME], env=environ)
-    assert (await deploy_py("staginghub", "--build", "--push", "--deploy", env=env)).code == 0
-    assert contents(tmp_path) == before
+    root = make_fleet(tmp_path / "elsewhere", uuid4().hex)
+    assert (await deploy_py("staginghub", "--build", "--push", "--deploy", env=env, root=root)).code == 0
+    assert contents(home) == before
 
 
 async def test_a_clone_stays_clean(fleet: Fleet) -> None:
@@ -236,12 +274,23 @@ async def test_the_upstream_chart_is_deployed_and_proved_by_the_same_engine(
             await deploy_edge(known, edge, session)
 
 
-def make_upstream_fleet(directory: Path, archive: Path) -> Path:
-    """A repository like ours with one hub more, whose chart is the upstream one."""
+def make_fleet(directory: Path, change: str = "") -> Path:
+    """A repository like ours; `change` is a setting of staginghub that makes it another."""
     root = directory / "operations"
     for name in ("hub-charts", "user-images", "images", "values", "charts"):
         shutil.copytree(PROJECT / name, root / name)
     shutil.copy(PROJECT / "hubops.yaml", root)
+    if change:
+        values = root / "hub-charts" / "staginghub" / "values.yaml"
+        setting = {"jupyterhub": {"hub": {"extraEnv": {"CHANGE": change}}}}
+        parsed = parse_yaml(values.read_text(), "values.yaml").value
+        values.write_text(json.dumps(merge(parsed, setting)))
+    return root
+
+
+def make_upstream_fleet(directory: Path, archive: Path) -> Path:
+    """A repository like ours with one hub more, whose chart is the upstream one."""
+    root = make_fleet(directory)
     with tarfile.open(archive) as packed:
         packed.extractall(root / "upstream", filter="data")
     hub = root / "hub-charts" / "upstreamhub"

@@ -7,12 +7,10 @@ import click
 from hubops import run
 from hubops.cli.machine import cluster_of, load_machine, local_instance, project
 from hubops.cli.progress import progress
-from hubops.clients.helm import Upgrade
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names
 from hubops.events import Emit
-from hubops.execute.chart_copy import copy_chart
 from hubops.local import paths
 from hubops.local.cluster import EDGE_NODE_PORT
 from hubops.local.instance import Instance
@@ -47,10 +45,8 @@ async def _start(fleet: Fleet, hubs: list[Hub], instance: Instance, emit: Emit, 
 
 async def deploy_edge(hubs: list[Hub], image: ImageReference, session: run.Session) -> None:
     """Deploy the one address under which the hubs are found."""
-    project = paths.project_dir()
-    chart = copy_chart(project, project / "charts" / _EDGE, session.directory)
     values = edge_values(hubs, {"name": image.repository, "tag": image.pinned_tag})
-    await run.deploy_chart(Upgrade(_EDGE, _EDGE, chart, [], values), session)
+    await run.deploy_chart(paths.project_dir(), _EDGE, values, session)
 
 
 def edge_values(hubs: list[Hub], image: Values) -> Values:

@@ -65,6 +65,11 @@ def check_machine(steps: Sequence[Item]) -> None:
             "Docker is not running, and without root it cannot be installed here; nothing was done",
             hint="Install and start Docker (https://docs.docker.com/engine/install/), or run: sudo ./start",
         )
+    if not host.is_root():
+        raise MachineError(
+            "images are built by a BuildKit of hubops' own, which needs root; nothing was done",
+            hint="Run: sudo ./start",
+        )
     needed = sum(step.disk_gb for step in steps if not step.done) * _GB + _DISK_SLACK
     free = shutil.disk_usage(_existing(paths.cache_dir())).free
     if free < needed:
