@@ -17,7 +17,7 @@ from hubops.clients import process
 from hubops.errors import HubopsError, MachineError, UsageError
 from hubops.events import Event, Line
 from hubops.local import daemon, host, instance, oci, paths, preflight, runc_caps, toolchain
-from hubops.local.tools import TOOLS, Download, Tool
+from hubops.local.tools import CADDY, TOOLS, Download, Tool
 
 SCRIPT = b"#!/bin/sh\necho tool v1.2.3\n"
 
@@ -122,6 +122,11 @@ def test_every_tool_has_its_module_and_a_range_of_its_own_version() -> None:
         assert (module / "go.sum").exists()
         version = tuple(int(part) for part in tool.version.removeprefix("v").split("."))
         assert not tool.minimum or tool.minimum <= version < tool.below
+
+
+def test_the_tag_of_the_edges_image_follows_its_caddy() -> None:
+    """The binary comes from outside the image's directory; this file makes its version part of the content."""
+    assert (paths.project_dir() / "images" / "edge" / "caddy.version").read_text().strip() == CADDY
 
 
 @pytest.mark.parametrize(
