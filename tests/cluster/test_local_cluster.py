@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import Cluster, free_port
+from hubops.answer import Present
+from hubops.clients.registry import Registry
 from hubops.local.docker import Docker, find_docker
 from hubops.local.instance import Instance, load_instance, save_instance
 from hubops.local.toolchain import require_tool
@@ -145,3 +147,19 @@ async def test_names_resolve_inside_and_outside_the_cluster(cluster: Cluster) ->
     """CoreDNS runs without having seen a loop, and has restarted for no other reason than the node's restarts."""
     log = await cluster.run("logs", "-n", "kube-system", "deployment/coredns", "--tail=50")
     assert "Loop" not in log
+
+
+@pytest.mark.long
+async def test_a_node_image_is_pulled_by_digest(local: Local, doomed: Instance, access: Cluster) -> None:
+    """As the official one would be, where its registry answers: ours, from the local registry."""
+    own = await local.docker("inspect", "-f", "{{.Config.Image}}", local.instance.node)
+    repository = f"{local.instance.registry}/hubops/node"
+    await local.docker("tag", own, f"{repository}:pulled")
+    await local.docker("push", "-q", f"{repository}:pulled")
+    await local.docker("rmi", f"{repository}:pulled")
+    found = await Registry().find_digest(repository, "pulled")
+    assert isinstance(found, Present)
+    reference = f"{repository}@{found.value}"
+    assert await hubops("local", "up", "--name", NAME, "--node-image", reference) == 0
+    assert await local.docker("inspect", "-f", "{{.Config.Image}}", doomed.node) == reference
+    assert "Ready" in await access.run("get", "nodes")

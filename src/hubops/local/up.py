@@ -32,7 +32,8 @@ async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
         MachineError: this machine lacks something; nothing is half-done that the next run does not heal.
         ProgramError: a build or an outside program failed.
     """
-    engine = await docker.require_docker(emit)
+    with step(emit, "Docker"):
+        engine = await docker.require_docker(emit)
     kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)
     base, buildkit = await _builders(emit)
     image = await _node_image(node_image, engine, buildkit, base, emit)
@@ -87,7 +88,8 @@ async def status(instance: Instance) -> dict[str, str]:
 async def _builders(emit: Emit) -> tuple[Path | None, BuildKit]:
     with step(emit, "base image"):
         base = await base_image.find_base(emit)
-    return base, await require_buildkit(emit)
+    with step(emit, "BuildKit"):
+        return base, await require_buildkit(emit)
 
 
 async def _node_image(
