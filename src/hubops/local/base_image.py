@@ -63,7 +63,13 @@ async def _sources() -> list[str]:
     """The Debian archives this machine is set up with, as lines of a sources.list."""
     wanted = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"]
     text = await process.run([*wanted, "Created-By: Packages", "Origin: Debian"])
-    return sorted({line for line in text.splitlines() if line.split()[2].startswith(_SUITE)})
+    sources = sorted({line for line in text.splitlines() if line.split()[2].startswith(_SUITE)})
+    if not sources:
+        raise MachineError(
+            f"no image registry answers, and this machine has no archive of Debian {_SUITE} to make {NAME} from",
+            hint=f"Use a Debian 12 ({_SUITE}) machine, or add its archive to apt's sources.",
+        )
+    return sources
 
 
 async def _bootstrap(layout: Path, sources: list[str], emit: Emit) -> None:
