@@ -18,6 +18,9 @@ _cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hub
 # Nothing is written into the clone: under sudo it would belong to root.
 sys.pycache_prefix = str(_cache / "pycache")
 
+# As in python.sh, for deploy.py comes straight here.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
 OLDEST = (3, 11)
 _NO_VENV = """\
 This Python cannot make virtual environments.

@@ -1,3 +1,7 @@
+# `su` without `-` leaves out the directories of the programs that root runs.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
 # Sets $python to a Python that is new enough. On a Debian without one, root installs it.
 python=
 for name in python3 python3.14 python3.13 python3.12 python3.11; do

@@ -35,7 +35,8 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
     """
     instance = local_instance() if cluster.local else None
     if instance and not instance.kubeconfig.exists():
-        raise MachineError("the local cluster is not there", hint="Make it: ./start")
+        hint = "Make it: ./start. If it was made with sudo, use sudo here too."
+        raise MachineError("the local cluster is not there", where=str(instance.kubeconfig), hint=hint)
     return Machine(
         helm=await require_tool("helm", emit),
         kubectl=await require_tool("kubectl", emit),

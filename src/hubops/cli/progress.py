@@ -46,6 +46,7 @@ def _live(mask: Callable[[str], str]) -> Iterator[Emit]:
     from rich.console import Console  # noqa: PLC0415 - slow to import, needed on terminals only
     from rich.live import Live  # noqa: PLC0415
     from rich.spinner import Spinner  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - what programs print is no markup
 
     console = Console(stderr=True, highlight=False)
     running: list[str] = []
@@ -64,10 +65,9 @@ def _live(mask: Callable[[str], str]) -> Iterator[Emit]:
                         mask(_text(event, verbose=False)), markup=False, style="dim", soft_wrap=True
                     )
                 case Line(text):
-                    spinner.update(
-                        text=f"{running[-1] if running else ''}  {mask(text)}"[: console.width - 4]
-                    )
+                    line = f"{running[-1] if running else ''}  {mask(text)}"
+                    spinner.update(text=Text(line[: console.width - 4]))
                     return
-            spinner.update(text=running[-1] if running else "")
+            spinner.update(text=Text(running[-1] if running else ""))
 
         yield emit

@@ -1,6 +1,7 @@
 """hubops start: from a bare machine to hubs one can log in to, each step skipped when it is done."""
 
 import asyncio
+import os
 
 import click
 
@@ -70,6 +71,7 @@ def _farewell(hubs: list[Hub], instance: Instance) -> str:
             *lines,
             "",
             "Next: log in, open the course notebook and run it. Then change something, e.g. the memory limit in",
-            "hub-charts/staginghub/values.yaml, and deploy it: python deploy.py staginghub --build --push --deploy",
+            "hub-charts/staginghub/values.yaml, and deploy it:",
+            f"  {'sudo ' if 'SUDO_USER' in os.environ else ''}python3 deploy.py staginghub --build --push --deploy",
         ]
     )

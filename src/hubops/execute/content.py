@@ -1,7 +1,7 @@
 """What a release was given and whether it was proved, written down beside it, so that neither is done twice.
 
-Both are labels of helm's own record of the revision: they go when the revision goes, and a revision that
-plain helm made has none.
+Both are labels of helm's own record of the revision: they go when the revision goes. Helm hands labels on to
+the next revision, so each names the revision it is about, and one that plain helm made has none of its own.
 """
 
 import json
@@ -26,22 +26,23 @@ def content_of(upgrade: Upgrade, directory: Path) -> str:
 async def has_content(kube: Kube, release: str, namespace: str, content: str) -> bool:
     """Whether the newest revision was deployed, by us, from just this content."""
     labels = await _labels(kube, release, namespace)
-    return labels.get("status") == "deployed" and labels.get(_CONTENT) == content
+    return labels.get("status") == "deployed" and labels.get(_CONTENT) == f"{labels['version']}.{content}"
 
 
 async def is_proved(kube: Kube, release: str, namespace: str) -> bool:
     """Whether people could work on the newest revision when it was tried."""
-    return _PROVED in await _labels(kube, release, namespace)
+    labels = await _labels(kube, release, namespace)
+    return labels.get(_PROVED, "").startswith(f"{labels.get('version')}.")
 
 
 async def record_content(kube: Kube, release: str, namespace: str, content: str) -> None:
     """Label the newest revision with its content."""
-    await _label(kube, release, namespace, {_CONTENT: content})
+    await _label(kube, release, namespace, _CONTENT, content)
 
 
 async def record_proof(kube: Kube, release: str, namespace: str) -> None:
     """Label the newest revision with the time (UTC) of its proof."""
-    await _label(kube, release, namespace, {_PROVED: f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}"})
+    await _label(kube, release, namespace, _PROVED, f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}")
 
 
 async def _labels(kube: Kube, release: str, namespace: str) -> dict[str, str]:
@@ -49,11 +50,12 @@ async def _labels(kube: Kube, release: str, namespace: str) -> dict[str, str]:
     return dict(newest["metadata"]["labels"]) if newest else {}
 
 
-async def _label(kube: Kube, release: str, namespace: str, labels: dict[str, str]) -> None:
+async def _label(kube: Kube, release: str, namespace: str, label: str, value: str) -> None:
     newest = await _find_newest(kube, release, namespace)
     if newest:
         path = f"/api/v1/namespaces/{namespace}/secrets/{newest['metadata']['name']}"
-        await kube.patch(path, {"metadata": {"labels": labels}})
+        about = f"{newest['metadata']['labels']['version']}.{value}"
+        await kube.patch(path, {"metadata": {"labels": {label: about}}})
 
 
 async def _find_newest(kube: Kube, release: str, namespace: str) -> Json | None:

@@ -24,7 +24,9 @@ async def find_base(emit: Emit) -> Path | None:
     Raises:
         as `make_base`.
     """
-    return None if await registry_answers() else await make_base(emit)
+    made = any((paths.cache_dir() / "base").glob("*/index.json"))
+    # What was made once is kept: a registry that comes and goes must not change what a cluster is made of.
+    return await make_base(emit) if made or not await registry_answers() else None
 
 
 async def registry_answers() -> bool:

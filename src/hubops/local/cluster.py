@@ -9,7 +9,7 @@ from pathlib import Path
 from hubops import digest
 from hubops.clients import process
 from hubops.deadline import Deadline
-from hubops.errors import MachineError
+from hubops.errors import MachineError, ProgramError
 from hubops.events import Emit, Line, step
 from hubops.local import host
 from hubops.local.docker import Docker
@@ -70,8 +70,7 @@ async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
         if state == "running" and await is_ready(instance, parts.kubectl):
             return
         with step(emit, f"cluster {instance.name}, started again"):
-            await parts.docker("start", instance.node)
-            if await _became_ready(instance, parts.kubectl):
+            if await _start(instance, parts) and await _became_ready(instance, parts.kubectl):
                 return
             emit(Line("it does not come back: rebuilt, with its volumes kept"))
     with step(emit, f"cluster {instance.name}"):
@@ -101,6 +100,17 @@ async def delete_cluster(instance: Instance, docker: Docker) -> None:
     _record_file(instance).unlink(missing_ok=True)
 
 
+async def _start(instance: Instance, parts: Parts) -> bool:
+    """Start a stopped node. False when its network is gone, so that it never can."""
+    try:
+        await parts.docker("start", instance.node)
+    except ProgramError as error:
+        if "network" in error.why and "not found" in error.why:
+            return False
+        raise
+    return True
+
+
 async def _became_ready(instance: Instance, kubectl: Path) -> bool:
     deadline = Deadline(_READY_LIMIT_S)
     while not await is_ready(instance, kubectl):
@@ -112,6 +122,9 @@ async def _became_ready(instance: Instance, kubectl: Path) -> bool:
 
 async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> None:
     await delete_cluster(instance, parts.docker)
+    # A kind that was killed leaves its lock, or half a file.
+    for left in (instance.kubeconfig, instance.kubeconfig.with_name("kubeconfig.lock")):
+        left.unlink(missing_ok=True)
     _write_mounts(instance, parts.network)
     config = instance.directory / "kind.json"
     write_atomically(config, json.dumps(_kind_config(instance, parts.image), indent=2))

@@ -2,7 +2,9 @@
 
 import ipaddress
 import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubops import digest
 from hubops.errors import MachineError, ProgramError
@@ -41,7 +43,8 @@ async def require_network(instance: Instance, docker: Docker) -> Network:
     """
     if existing := await _find(instance, docker):
         return existing
-    subnets = list(_POOL.subnets(new_prefix=_PREFIX))
+    routed = _routed()
+    subnets = [s for s in _POOL.subnets(new_prefix=_PREFIX) if not any(s.overlaps(other) for other in routed)]
     first = int(digest.of_bytes(instance.name.encode())[:8], 16)
     refusal = ""
     for attempt in range(_TRIES):
@@ -53,6 +56,19 @@ async def require_network(instance: Instance, docker: Docker) -> Network:
             continue
         return network
     raise MachineError(f"Docker has no free subnet for the network {instance.network}", why=refusal)
+
+
+def _routed() -> list[ipaddress.IPv4Network]:
+    """Networks the machine has routes to, a forgotten bridge's among them (proc(5), /proc/net/route)."""
+    table = Path("/proc/net/route")
+    rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
+    networks = [ipaddress.IPv4Network((_address(row[1]), str(_address(row[7])))) for row in rows]
+    return [network for network in networks if network.prefixlen > 0]
+
+
+def _address(text: str) -> ipaddress.IPv4Address:
+    """An address as the kernel writes it there: hexadecimal, in the order of this machine's bytes."""
+    return ipaddress.IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
 
 
 async def _find(instance: Instance, docker: Docker) -> Network | None:

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 
 from hubops.deadline import Deadline
-from hubops.errors import MachineError
+from hubops.errors import MachineError, ProgramError
 from hubops.events import Emit, step
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance
@@ -24,16 +24,27 @@ async def require_registry(
         ProgramError: its port is taken, or Docker refuses otherwise.
     """
     name = instance.registry_container
-    if await answers(instance) and await _image_of(docker, name) == image:
+    running = await docker.state(name) == "running"
+    if running and await _image_of(docker, name) == image and await answers(instance):
         return
     with step(emit, f"registry at {instance.registry}"):
         if await docker.state(name) and await _image_of(docker, name) != image:
             await docker("rm", "-f", name)
-        if await docker.state(name):
-            await docker("start", name)
-        else:
+        if not await _started(docker, name):
             await _create(instance, docker, network, image)
         await _wait(instance)
+
+
+async def _started(docker: Docker, name: str) -> bool:
+    """Start the container that is there. One that cannot, as when its network is gone, is removed."""
+    if not await docker.state(name):
+        return False
+    try:
+        await docker("start", name)
+    except ProgramError:
+        await docker("rm", "-f", name)  # the data is in the volume
+        return False
+    return True
 
 
 async def answers(instance: Instance) -> bool:

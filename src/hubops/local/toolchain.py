@@ -165,6 +165,7 @@ async def _build(tool: Tool, target: Path, emit: Emit) -> None:
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false -modcacherw",
     }
     part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)  # go overwrites no file that is not a program, such as half an archive
     await process.run(
         [go, "build", f"-ldflags=-s -w {variables}", "-o", part, tool.package],
         cwd=paths.project_dir() / "toolchain" / tool.module,

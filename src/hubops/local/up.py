@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubops.errors import MachineError
+from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit, step
 from hubops.local import base_image, cluster, docker, registry
 from hubops.local.buildkit import BuildKit, require_buildkit
@@ -35,6 +35,7 @@ async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
     with step(emit, "Docker"):
         engine = await docker.require_docker(emit)
     kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)
+    await _require_ours(instance, engine)
     base, buildkit = await _builders(emit)
     image = await _node_image(node_image, engine, buildkit, base, emit)
     store = await require_image(Recipe("registry", "registry"), engine, buildkit, base, emit)
@@ -58,6 +59,7 @@ async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> 
                 "Docker is not running, so its containers cannot be removed", hint="Start it first."
             )
         return
+    await _require_ours(instance, engine)
     names = [n for n in (instance.node, instance.registry_container) if await engine.state(n)]
     with step(emit, f"{'removing' if delete_data else 'stopping'} {instance.name}"):
         if not delete_data:
@@ -83,6 +85,18 @@ async def status(instance: Instance) -> dict[str, str]:
         "cluster": await engine.state(instance.node) or "absent",
         "registry": await engine.state(instance.registry_container) or "absent",
     }
+
+
+async def _require_ours(instance: Instance, engine: docker.Docker) -> None:
+    """Refuse to touch containers of our names that another made: a kind cluster somebody works with."""
+    if (instance.directory / "instance.json").exists():
+        return
+    for name in (instance.node, instance.registry_container):
+        if await engine.state(name):
+            raise RefusedError(
+                f"the container {name} was not made by hubops, or by another account",
+                hint="Choose another --name, or remove it yourself.",
+            )
 
 
 async def _builders(emit: Emit) -> tuple[Path | None, BuildKit]:
