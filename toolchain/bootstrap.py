@@ -86,6 +86,8 @@ def run(module: str, arguments: list[str], lock: str = "run") -> NoReturn:
         sys.exit(f"Python {'.'.join(map(str, OLDEST))} or newer is needed, this is {sys.version.split()[0]}.")
     python = environment(lock)
     environ = {**os.environ, "PYTHONPYCACHEPREFIX": str(sys.pycache_prefix)}
+    # It keeps clones clean, which the prefix does too; without byte code every command starts slowly.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     environ["PYTHONPATH"] = os.pathsep.join(
         [str(PROJECT / "src"), str(PROJECT / "tests"), str(PROJECT / "toolchain")]
     )

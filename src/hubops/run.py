@@ -1,5 +1,6 @@
 """The order of things: what happens to a hub, step after step. The only module that calls several stages."""
 
+import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -158,7 +159,8 @@ async def verify_hub(hub: Hub, session: Session) -> Proof:
 async def find_images(fleet: Fleet, names: Iterable[str], machine: Machine) -> dict[str, ImageReference]:
     """The images by digest; refused when one is not in the registry."""
     wanted = {name: reference(fleet, machine.registry, name) for name in names}
-    return {name: await require_pushed(image, machine.workshop.registry) for name, image in wanted.items()}
+    asked = (require_pushed(image, machine.workshop.registry) for image in wanted.values())
+    return dict(zip(wanted, await asyncio.gather(*asked), strict=True))
 
 
 def secret_values(hub: Hub, machine: Machine) -> Values:

@@ -137,6 +137,11 @@ PODS: list[tuple[str, Json, State]] = [
     ),
     ("back-off without its cause", pod("ImagePullBackOff", 'Back-off pulling image "r/x:1"'), WAITING),
     ("no such secret", pod("CreateContainerConfigError", 'secret "s" not found'), FAILED),
+    (
+        "a secret that kubelet has not seen yet",
+        pod("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
+        WAITING,
+    ),
     ("no such name", pod("InvalidImageName", "couldn't parse image reference"), FAILED),
 ]
 

@@ -16,7 +16,9 @@ _FAILING = {"CrashLoopBackOff", "RunContainerError"}
 _REGISTRY_SAID_NO = re.compile(
     r"not found|manifest unknown|access denied|unauthorized|forbidden|no match for platform", re.IGNORECASE
 )
-_MAY_PASS = re.compile(r"\b(429|50\d)\b|time.?out|deadline|reset by peer|\bEOF\b|unavailable", re.IGNORECASE)
+_MAY_PASS = re.compile(
+    r"\b(429|50\d)\b|timed?.?out|failed to sync|deadline|reset by peer|\bEOF\b|unavailable", re.IGNORECASE
+)
 # kubelet restarts a container at once, after 10 s, after 20 s: the third failure is known within half a minute.
 _FAILURES = 3
 # Standing room for people to come: waiting for a node, and giving way, is what these pods are for.
@@ -60,7 +62,9 @@ def _hopeless(container: Json) -> str:
         failures = container.get("restartCount", 0) + 1
         said = f"CrashLoopBackOff: failed {failures} times, {_end_of(container)}"
         return said if failures >= _FAILURES else ""
-    return f"{reason}: {message}" if reason in _HOPELESS or _is_pull_hopeless(reason, message) else ""
+    # kubelet says "failed to sync secret cache: timed out" of a secret it has just not seen yet.
+    hopeless = reason in _HOPELESS and not _MAY_PASS.search(message)
+    return f"{reason}: {message}" if hopeless or _is_pull_hopeless(reason, message) else ""
 
 
 def _is_pull_hopeless(reason: str, message: str) -> bool:

@@ -185,7 +185,11 @@ def _client(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
     loopback = host in {"localhost", "::1"} or host.startswith("127.")
     base = url.rstrip("/") + "/"
     return httpx2.AsyncClient(
-        base_url=base, headers=headers, timeout=_REQUEST_TIMEOUT_S, trust_env=not loopback
+        base_url=base,
+        headers=headers,
+        timeout=_REQUEST_TIMEOUT_S,
+        trust_env=not loopback,
+        verify=base.startswith("https:"),  # else the certificates are read for nothing
     )
 
 
