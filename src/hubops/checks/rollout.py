@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from hubops.checks.judge import is_ready, judge_pod, judge_workload, unscheduled
@@ -108,7 +109,7 @@ async def _explain_pod(kube: Kube, namespace: str, pod: Json, redactor: Redactor
     name = pod["metadata"]["name"]
     lines = [f"pod {name}:", *await _or_reason(lambda: _events(kube, namespace, name))]
     for container in pod["spec"]["containers"]:
-        lines += await _or_reason(lambda container=container: _log(kube, namespace, name, container["name"]))  # type: ignore[misc]
+        lines += await _or_reason(partial(_log, kube, namespace, name, container["name"]))
     return redactor.mask("\n".join(lines))
 
 
