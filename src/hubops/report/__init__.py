@@ -1,0 +1,1 @@
+"""Telling people what was done and found. Pure: from outcomes to text."""
