@@ -38,7 +38,7 @@ from hubops.clients import process
 from hubops.clients.helm import Upgrade, make_home
 from hubops.desired.model import Fleet
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, prefixed, render_values
+from hubops.desired.values import image_names, prefixed, render_values, with_people
 from hubops.events import Event, StepEnded, StepStarted
 from hubops.execute.chart_copy import copy_chart
 from hubops.local.docker import find_docker
@@ -125,10 +125,10 @@ async def render(fleet: Fleet, machine: run.Machine, directory: Path) -> Upgrade
     hub = fleet.hubs[HUB]
     images = await run.find_images(fleet, image_names(hub, *machine.top), machine)
     values = directory / "values.yaml"
-    values.write_text(json.dumps(render_values(hub, images, *machine.top), indent=2))
+    values.write_text(json.dumps(with_people(hub, render_values(hub, images, *machine.top)), indent=2))
     secrets = prefixed(hub, run.secret_values(hub, machine))
     chart = copy_chart(fleet.root, hub.directory, directory / "charts")
-    return Upgrade(HUB, HUB, chart, [values], secrets, run.HELM_TIMEOUT_S)
+    return Upgrade(HUB, HUB, chart, [values], secrets, 600)
 
 
 async def deploy_as_hubops(root: Path, setting: str, began: float, *, prove: bool) -> None:
@@ -145,7 +145,7 @@ async def deploy_as_hubops(root: Path, setting: str, began: float, *, prove: boo
 
     fleet, machine = await load(root, setting, emit)
     async with run.open_session(machine, emit, Redactor()) as session:
-        await run.deploy(fleet, fleet.hubs[HUB], session, prove=False)
+        await run.deploy(fleet, fleet.hubs[HUB], session, run.Terms(prove=False))
         if prove:
             await run.verify_hub(fleet.hubs[PROVED], session)
     started, ended = at[f"StepStarted deploy {HUB}"], at[f"StepEnded deploy {HUB}"]
@@ -175,7 +175,7 @@ async def make_bare(root: Path) -> Bare:
     for setting in ("0", "1"):
         fleet, machine = await load(root, setting, show)
         names = image_names(fleet.hubs[HUB], *machine.top)
-        await run.build_images(fleet, names, machine, show, push=True)
+        await run.build_images(fleet, names, machine.registry, machine.workshop, show, push=True)
         (root / f"bare-{setting}").mkdir()
         upgrade = await render(fleet, machine, root / f"bare-{setting}")
         values[setting] = upgrade.values[0]

@@ -103,6 +103,9 @@ def main() -> NoReturn:
         run("hubops.cli.main", ["start", *arguments])
     if command == "test":
         run("run_tests", arguments, lock="dev")
+    if command == "python":
+        print(environment(arguments[0]))
+        sys.exit()
     run("hubops.cli.main", arguments)
 
 

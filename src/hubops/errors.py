@@ -77,3 +77,9 @@ class ReleaseError(HubopsError):
 
 class HubError(HubopsError):
     """The hub's own API refused a request, or a person could not work on the hub."""
+
+
+class RolledBackError(HubopsError):
+    """A deploy failed, and what was proved before is back."""
+
+    exit_code = 30

@@ -16,8 +16,8 @@ import pytest
 
 from cluster.conftest import NAME, PROJECT, Cluster, Fleet
 from hubops import run
+from hubops.cli.edge import deploy_edge
 from hubops.cli.machine import load_machine
-from hubops.cli.start import deploy_edge
 from hubops.clients import process
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import merge
@@ -93,7 +93,7 @@ async def volumes(cluster: Cluster, hub: str) -> dict[str, str]:
 
 def secrets_of(hub: str) -> list[str]:
     text = (load_instance(NAME).directory / "secrets" / f"{hub}.json").read_text()
-    return [str(value) for value in run._leaves(json.loads(text))]
+    return [str(value) for value in run.leaves(json.loads(text))]
 
 
 async def test_deploying_prints_the_original_commands_and_no_secret(fleet: Fleet, tmp_path: Path) -> None:
@@ -260,7 +260,9 @@ async def test_the_upstream_chart_is_deployed_and_proved_by_the_same_engine(
         print(event)  # noqa: T201
 
     machine = await load_machine(desired, desired.hubs["upstreamhub"].cluster, show)
-    edge = (await run.build_images(desired, ["edge"], machine, show, push=True))["edge"]
+    edge = (await run.build_images(desired, ["edge"], machine.registry, machine.workshop, show, push=True))[
+        "edge"
+    ]
     async with run.open_session(machine, show, Redactor()) as session:
         await deploy_edge(list(desired.hubs.values()), edge, session)
     try:

@@ -11,7 +11,7 @@ from hubops.desired.dockerignore import parse_rules
 from hubops.desired.images import content_tag, reference
 from hubops.desired.model import Hub, ImageReference
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, merge, render_values
+from hubops.desired.values import image_names, merge, render_values, with_people
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import HubopsError, RepositoryError, UsageError
 
@@ -123,7 +123,7 @@ def test_layers_lie_in_their_order(repository: Path) -> None:
 
 
 def test_conventions_lie_lowest(repository: Path) -> None:
-    config = render_values(hub(repository), IMAGES)["jupyterhub"]["hub"]
+    config = with_people(hub(repository), render_values(hub(repository), IMAGES))["jupyterhub"]["hub"]
     assert config["baseUrl"] == "/course/"
     assert config["config"]["Authenticator"]["admin_users"] == ["teacher"]
     assert config["config"]["Authenticator"]["allowed_users"] == ["0604373", "student", "teacher"]

@@ -19,9 +19,12 @@ from hubops.secret import Redactor
 _POLL_S = 0.5
 _ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still be in the way
 _CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
+# Whoever ends a run wants it ended: the server is told to stop, and the next proof sweeps.
+_CANCELLED_CLEANUP_LIMIT_S = 1.5
 _TRACEBACK_LINES = 8
 _SOURCE_LINES = 12
 _SPAWN_EVENTS = 6
+_HEADLINE = 120  # characters
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Kubelet events after which a container does not start by waiting, by `reason` and part of the message
 # (KubeSpawner passes them on). Failed scheduling and mounts are not among them: they often heal.
@@ -39,25 +42,31 @@ _HOPELESS = {
 }
 
 
+async def _no_logs() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Probe:
     """Who tries what. `remove_home` removes the person's volume, and is content when there is none.
 
-    `options` is what the person would choose on the spawn form, e.g. {"profile": "large"}.
+    `options` is what the person would choose on the spawn form, e.g. {"profile": "large"}. `logs` gives
+    the last lines that the person's server printed, "" when it printed none.
     """
 
     name: str
     cells: Sequence[Cell]
     remove_home: Callable[[], Awaitable[None]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    logs: Callable[[], Awaitable[str]] = _no_logs
 
 
 async def verify(hub: Hub, probe: Probe, *, redactor: Redactor, emit: Emit, deadline: Deadline) -> Proof:
     """Prove that a person can work on the hub: a server of the image starts and runs the cells.
 
     What an earlier, killed run left behind is removed first. Server, person and volume are removed at the
-    end, also after a failure or a cancellation, within a budget of their own; only a cancellation of the
-    removal that is repeated ends it. A failing removal fails no proof: `Proof.leftovers` tells it.
+    end, also after a failure, within a budget of their own; after a cancellation as far as a second or two
+    allows. A failing removal fails no proof: `Proof.leftovers` tells it.
 
     Raises:
         HubError: a person cannot work; names the cell or the last events of the start.
@@ -67,6 +76,9 @@ async def verify(hub: Hub, probe: Probe, *, redactor: Redactor, emit: Emit, dead
     proof = Proof(version, probe.name, len(probe.cells), answered_s, 0, 0, 0, 0)
     try:
         proof = await _use(hub, probe, proof, _Watch(redactor, emit, deadline))
+    except asyncio.CancelledError:
+        await _clean_up(hub, probe, emit, _CANCELLED_CLEANUP_LIMIT_S)
+        raise
     except BaseException:
         await _clean_up(hub, probe, emit)
         raise
@@ -141,7 +153,7 @@ async def _start(hub: Hub, probe: Probe, watch: _Watch) -> None:
         raise HubError(
             "No server starts for a person",
             where=error.where or f"{probe.name} at {hub.site.http.base_url}",
-            why=_lines(error.why, watch.last_events()),
+            why=watch.redactor.mask(_lines(error.why, watch.last_events(), await probe.logs())),
             hint=error.hint or "correct what the last event names: image, command, quota or volume",
         ) from error
 
@@ -177,11 +189,12 @@ async def _run(kernel: Kernel, cell: Cell, watch: _Watch) -> None:
     fault = _lines(*_traceback(ran)) if ran.error else find_difference(cell, ran)
     if not fault:
         return
+    what = f"Cell {cell.number} " + ("of the proof fails" if ran.error else "gives a wrong result")
     source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:_SOURCE_LINES])
     raise HubError(
-        f"Cell {cell.number} of the proof fails" if ran.error else f"Cell {cell.number} gives a wrong result",
+        watch.redactor.mask(f"{what}: {_last_line(fault)}"),
         where=f"the notebook of the probe person, cell {cell.number}:\n{source}",
-        why=watch.redactor.mask(_lines(fault, watch.last_events())),
+        why=watch.redactor.mask(fault),
         hint="run the cell on the hub; if the image is at fault, correct its Dockerfile or requirements",
     )
 
@@ -190,6 +203,11 @@ def _traceback(ran: Ran) -> list[str]:
     assert ran.error is not None  # noqa: S101 - asked for by the caller
     lines = _COLOURS.sub("", "\n".join(ran.error.traceback)).splitlines()
     return lines[-_TRACEBACK_LINES:] or [f"{ran.error.name}: {ran.error.value}"]
+
+
+def _last_line(text: str) -> str:
+    line = text.strip().rpartition("\n")[2]
+    return line if len(line) <= _HEADLINE else f"{line[:_HEADLINE]}…"
 
 
 async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> str:
@@ -219,25 +237,25 @@ async def _wait_answer(hub: Hub, deadline: Deadline) -> str:
             await asyncio.sleep(_POLL_S)
 
 
-async def _clean_up(hub: Hub, probe: Probe, emit: Emit) -> str:
-    """Remove everything although the caller is cancelled; what went wrong, "" when nothing did."""
-    removal = asyncio.create_task(_remove_reporting(hub, probe, emit))
+async def _clean_up(hub: Hub, probe: Probe, emit: Emit, limit_s: float = _CLEANUP_LIMIT_S) -> str:
+    """Remove everything within the limit, which is short once the caller is cancelled; what went wrong, or ""."""
+    removal = asyncio.create_task(_remove_reporting(hub, probe, emit, limit_s))
     try:
         return await asyncio.shield(removal)
     except asyncio.CancelledError:
-        await asyncio.shield(removal)
+        await asyncio.wait([removal], timeout=_CANCELLED_CLEANUP_LIMIT_S)
         raise
     finally:
         removal.cancel()
 
 
-async def _remove_reporting(hub: Hub, probe: Probe, emit: Emit) -> str:
+async def _remove_reporting(hub: Hub, probe: Probe, emit: Emit, limit_s: float) -> str:
     try:
         with step(emit, "remove the probe person"):
-            async with asyncio.timeout(_CLEANUP_LIMIT_S):
+            async with asyncio.timeout(limit_s):
                 await remove(hub, probe)
     except TimeoutError:
-        return f"not removed within {_CLEANUP_LIMIT_S:.0f} s"
+        return f"not removed within {limit_s:.0f} s"
     except HubopsError as error:
         return str(error)
     return ""

@@ -108,9 +108,16 @@ async def explain(kube: Kube, namespace: str, redactor: Redactor) -> str:
 async def _explain_pod(kube: Kube, namespace: str, pod: Json, redactor: Redactor) -> str:
     name = pod["metadata"]["name"]
     lines = [f"pod {name}:", *await _or_reason(lambda: _events(kube, namespace, name))]
+    lines.append(await tail(kube, namespace, pod))
+    return redactor.mask("\n".join(line for line in lines if line))
+
+
+async def tail(kube: Kube, namespace: str, pod: Json) -> str:
+    """The last log lines of each container of a pod; not masked."""
+    lines = []
     for container in pod["spec"]["containers"]:
-        lines += await _or_reason(partial(_log, kube, namespace, name, container["name"]))
-    return redactor.mask("\n".join(lines))
+        lines += await _or_reason(partial(_log, kube, namespace, pod["metadata"]["name"], container["name"]))
+    return "\n".join(lines)
 
 
 async def _events(kube: Kube, namespace: str, pod: str) -> list[str]:

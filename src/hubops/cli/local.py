@@ -1,10 +1,10 @@
 """hubops local: the local cluster. Takes no hub name and touches no other cluster."""
 
-import asyncio
 import json
 
 import click
 
+from hubops.cli import running
 from hubops.cli.progress import progress
 from hubops.local import up as local_up
 from hubops.local.instance import DEFAULT_NAME, load_instance
@@ -30,7 +30,7 @@ def up(name: str, port: int | None, registry_port: int | None, node_image: str) 
     """Bring the cluster and its registry up, from whatever state they are in."""
     instance = load_instance(name, edge_port=port, registry_port=registry_port)
     with progress() as emit:
-        asyncio.run(local_up.up(instance, emit, node_image))
+        running.run(local_up.up(instance, emit, node_image))
     click.echo(f"export KUBECONFIG={instance.kubeconfig}")
 
 
@@ -40,7 +40,7 @@ def up(name: str, port: int | None, registry_port: int | None, node_image: str) 
 def down(name: str, delete_data: bool) -> None:  # noqa: FBT001 - click's way
     """Stop the cluster and its registry. `up` brings everything back."""
     with progress() as emit:
-        asyncio.run(local_up.down(load_instance(name), emit, delete_data=delete_data))
+        running.run(local_up.down(load_instance(name), emit, delete_data=delete_data))
 
 
 @command.command()
@@ -48,7 +48,7 @@ def down(name: str, delete_data: bool) -> None:  # noqa: FBT001 - click's way
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def status(name: str, form: str) -> None:
     """Say what runs."""
-    states = asyncio.run(local_up.status(load_instance(name)))
+    states = running.run(local_up.status(load_instance(name)))
     if form == "json":
         click.echo(json.dumps(states))
         return

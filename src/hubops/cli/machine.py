@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from hubops.cli.edge import require_edge
 from hubops.clients.builder import Builder
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
@@ -16,7 +17,8 @@ from hubops.local import secrets as local_secrets
 from hubops.local.buildkit import require_buildkit
 from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
 from hubops.local.toolchain import require_tool
-from hubops.run import Machine
+from hubops.run import Machine, Session, Ways
+from hubops.secret import Redactor
 
 # Which local cluster the commands mean; the tests have one of their own.
 INSTANCE_VARIABLE = "HUBOPS_LOCAL"
@@ -38,11 +40,12 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
         hint = "Make it: ./start. If it was made with sudo, use sudo here too."
         raise MachineError("the local cluster is not there", where=str(instance.kubeconfig), hint=hint)
     return Machine(
+        cluster=cluster,
         helm=await require_tool("helm", emit),
         kubectl=await require_tool("kubectl", emit),
         kubeconfig=instance.kubeconfig if instance else None,
         context=instance.context if instance else cluster.context,
-        workshop=_workshop(emit),
+        workshop=load_workshop(emit),
         registry=instance.registry if instance else fleet.registry,
         url=instance.url if instance else cluster.url,
         secrets=_local_secrets(instance) if instance else _no_secrets,
@@ -50,7 +53,33 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
     )
 
 
-def _workshop(emit: Emit) -> Workshop:
+def local_top(fleet: Fleet, hub: Hub) -> tuple[Values, ...]:
+    """The layers above the hub's own: values/local.yaml, on the local cluster."""
+    return (load_values(fleet.root, "local"),) if hub.cluster.local else ()
+
+
+def load_ways(fleet: Fleet, emit: Emit, redactor: Redactor) -> Ways:
+    """How commands get to the fleet's clusters; the local one needs its edge before its hubs."""
+
+    async def machine(cluster: Cluster) -> Machine:
+        return await load_machine(fleet, cluster, emit)
+
+    async def prepare(session: Session) -> None:
+        if session.machine.cluster.local:
+            await require_edge(fleet, session)
+
+    return Ways(machine, prepare, emit, redactor)
+
+
+def registry_of(fleet: Fleet) -> str:
+    """Where images go when no hub is named: the local cluster's registry, if there is one, for a local fleet."""
+    local = all(hub.cluster.local for hub in fleet.hubs.values())
+    instance = local_instance()
+    return instance.registry if local and instance.kubeconfig.exists() else fleet.registry
+
+
+def load_workshop(emit: Emit) -> Workshop:
+    """The registry's client, and a bench that is set up when the first image is built."""
     made: list[Bench] = []
 
     async def bench() -> Bench:

@@ -9,9 +9,14 @@ from hubops import __version__
 from hubops.errors import HubopsError
 
 _COMMANDS = {
+    "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
+    "history": ("hubops.cli.status:history", "The deploys of hubs, the newest first."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
+    "logs": ("hubops.cli.logs", "What a hub's own pods say."),
+    "plan": ("hubops.cli.plan", "What a deploy would do, and why."),
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
+    "status": ("hubops.cli.status", "What runs where, since when, and what is held."),
     "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),
     "verify": ("hubops.cli.verify", "Prove that a person can log in and run a notebook."),
 }
@@ -24,7 +29,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

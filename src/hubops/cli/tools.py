@@ -1,10 +1,10 @@
 """hubops tools: the pinned tools, and where each comes from."""
 
-import asyncio
 import json
 
 import click
 
+from hubops.cli import running
 from hubops.cli.progress import progress
 from hubops.events import Emit
 from hubops.local.toolchain import find_tool, provide
@@ -19,7 +19,7 @@ from hubops.local.tools import TOOLS
 def command(names: tuple[str, ...], form: str) -> None:
     """List the pinned tools: version, origin, path."""
     with progress() as emit:
-        rows = asyncio.run(_rows(names, emit))
+        rows = running.run(_rows(names, emit))
     if form == "json":
         click.echo(json.dumps(rows, indent=2))
         return

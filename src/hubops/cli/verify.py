@@ -1,6 +1,5 @@
 """hubops verify: prove that people can work on a hub as it runs now."""
 
-import asyncio
 import json
 from dataclasses import asdict
 
@@ -8,6 +7,7 @@ import click
 
 from hubops import run
 from hubops.checks.proof_model import Proof
+from hubops.cli import running
 from hubops.cli.machine import load_machine, project
 from hubops.cli.progress import progress
 from hubops.desired.model import Fleet, Hub
@@ -24,7 +24,7 @@ def command(hub: str, form: str) -> None:
     fleet = load_fleet(project())
     redactor = Redactor()
     with progress(redactor) as emit:
-        proof = asyncio.run(_verify(fleet, fleet.require_hub(hub), emit, redactor))
+        proof = running.run(_verify(fleet, fleet.require_hub(hub), emit, redactor))
     click.echo(json.dumps(asdict(proof)) if form == "json" else format_proof(hub, proof))
 
 

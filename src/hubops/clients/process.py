@@ -10,8 +10,9 @@ from pathlib import Path
 from hubops.errors import MachineError, ProgramError
 
 _TAIL_LINES = 20
-_STOP_GRACE_S = 4.0
+_STOP_GRACE_S = 2.0
 _LINE_LIMIT = 1 << 24
+_running: set[asyncio.subprocess.Process] = set()
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ async def attempt(
     except OSError as error:
         raise MachineError(f"{words[0]} cannot be run", why=str(error)) from error
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    _running.add(child)
     try:
         stdout, _, _ = await asyncio.gather(
             _read(child.stdout, tail, on_line), _read(child.stderr, tail, on_line), _feed(child.stdin, stdin)
@@ -62,6 +64,7 @@ async def attempt(
         code = await child.wait()
     finally:
         await asyncio.shield(_stop(child, grace_s))
+        _running.discard(child)
     return Finished(words, code, stdout, "\n".join(tail))
 
 
@@ -122,3 +125,10 @@ async def _stop(child: asyncio.subprocess.Process, grace_s: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         await child.wait()
+
+
+def kill_all() -> None:
+    """SIGKILL every program that still runs: the last thing before this process ends in a hurry."""
+    for child in _running:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()

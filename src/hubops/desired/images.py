@@ -22,14 +22,23 @@ def reference(
     Raises:
         RepositoryError: no directory builds it.
     """
+    require_image(fleet, name)
+    repository = f"{registry}/{fleet.image_name.format(name=name)}"
+    return ImageReference(repository, content_tag(fleet.images[name], arguments or {}))
+
+
+def require_image(fleet: Fleet, name: str) -> None:
+    """Refuse an image that no directory builds.
+
+    Raises:
+        RepositoryError: names the nearest.
+    """
     if name not in fleet.images:
         raise RepositoryError(
             f"nothing builds the image {name}",
             where=f"user-images/{name}/Dockerfile is missing",
             hint=did_you_mean(name, fleet.images),
         )
-    repository = f"{registry}/{fleet.image_name.format(name=name)}"
-    return ImageReference(repository, content_tag(fleet.images[name], arguments or {}))
 
 
 def content_tag(context: Path, arguments: Mapping[str, str]) -> str:

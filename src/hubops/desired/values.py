@@ -23,12 +23,12 @@ def merge(*layers: Values) -> Values:
 
 
 def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) -> Values:
-    """All values of a hub but its secrets. `top` are layers above its own, e.g. values/local.yaml.
+    """All values of a hub but its people and secrets. `top` are layers above its own, e.g. values/local.yaml.
 
     Raises:
         RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand.
     """
-    conventions = prefixed(hub, _conventions(hub))
+    conventions = prefixed(hub, {"hub": {"baseUrl": hub.path}})
     written = merge(conventions, *_moved(hub, hub.layers), hub.values, *_moved(hub, top))
     _refuse_hand_set(hub)
     injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
@@ -42,13 +42,14 @@ def image_names(hub: Hub, *top: Values) -> list[str]:
     return sorted(({hub.image} if hub.image else set()) | named)
 
 
-def _conventions(hub: Hub) -> Values:
+def with_people(hub: Hub, values: Values) -> Values:
+    """Rendered values with the hub's people below them: what is written in a values file wins."""
     people = {
         "admin_users": sorted(hub.people.admins),
         "allowed_users": sorted({*hub.people.allowed, *hub.people.admins}),
     }
     authenticator = {key: names for key, names in people.items() if names}
-    return {"hub": {"baseUrl": hub.path, "config": {"Authenticator": authenticator}}}
+    return merge(prefixed(hub, {"hub": {"config": {"Authenticator": authenticator}}}), values)
 
 
 def prefixed(hub: Hub, values: Values) -> Values:
@@ -85,7 +86,7 @@ def _resolve(value: Any, images: Mapping[str, ImageReference], where: str, *, li
     rest = {
         key: _resolve(item, images, where, listed=listed) for key, item in value.items() if key != IMAGE_KEY
     }
-    if IMAGE_KEY not in value:
+    if value.get(IMAGE_KEY) is None:
         return rest
     name = str(value[IMAGE_KEY])
     if name not in images:
@@ -102,7 +103,7 @@ def _named(value: Any) -> Iterator[str]:
         for item in value:
             yield from _named(item)
     elif isinstance(value, dict):
-        if IMAGE_KEY in value:
+        if value.get(IMAGE_KEY) is not None:
             yield str(value[IMAGE_KEY])
         for item in value.values():
             yield from _named(item)

@@ -7,7 +7,8 @@ import yaml
 
 from hubops.errors import RepositoryError
 
-_IGNORED = shutil.ignore_patterns("tmpcharts*", "__pycache__")
+# Two files are hubops' own: what they say reaches helm as values, and people are no part of a chart.
+_IGNORED = shutil.ignore_patterns("tmpcharts*", "__pycache__", "people.yaml", "hub.yaml")
 
 
 def copy_chart(root: Path, chart: Path, target: Path) -> Path:

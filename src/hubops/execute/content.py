@@ -1,61 +1,57 @@
-"""What a release was given and whether it was proved, written down beside it, so that neither is done twice.
+"""What a release was given, written down beside it, so that it is not given the same again (docs/adr/0006).
 
-Both are labels of helm's own record of the revision: they go when the revision goes. Helm hands labels on to
-the next revision, so each names the revision it is about, and one that plain helm made has none of its own.
+A label of helm's own record of the revision: it goes when the revision goes. Helm hands labels on to the
+next revision, so it names the revision it is about, and one that plain helm made has none of its own.
 """
 
 import json
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hubops import digest
 from hubops.clients.helm import Upgrade
 from hubops.clients.kube import Json, Kube
 
 _CONTENT = "hubops.dev/content"
-_PROVED = "hubops.dev/proved-at"
 _DIGITS = 40  # a label has 63 characters at most
 
 
-def content_of(upgrade: Upgrade, directory: Path) -> str:
-    """A digest of all that helm gets: the charts and values in `directory`, and the secret values."""
+@dataclass(frozen=True)
+class Deployed:
+    """The newest revision: whether hubops made it and it is deployed, and from which content."""
+
+    ours: bool
+    content: str
+
+
+def content_of(upgrade: Upgrade, chart_key: str) -> str:
+    """A digest of all that helm gets: the chart (by its key), the values, people's names, secret values."""
+    values = [file.read_bytes() for file in upgrade.values]
     secrets = json.dumps(dict(upgrade.secret_values), sort_keys=True)
-    return digest.of_parts([upgrade.release, upgrade.namespace, digest.of_tree(directory), secrets])[:_DIGITS]
+    return digest.of_parts([upgrade.release, upgrade.namespace, chart_key, *values, secrets])[:_DIGITS]
 
 
-async def has_content(kube: Kube, release: str, namespace: str, content: str) -> bool:
-    """Whether the newest revision was deployed, by us, from just this content."""
-    labels = await _labels(kube, release, namespace)
-    return labels.get("status") == "deployed" and labels.get(_CONTENT) == f"{labels['version']}.{content}"
+def secrets_digest(values: Mapping[str, object]) -> str:
+    """Tells whether secrets changed; it cannot be undone, for tokens of 32 random bytes are among them."""
+    return digest.of_parts([json.dumps(values, sort_keys=True)])[:_DIGITS]
 
 
-async def is_proved(kube: Kube, release: str, namespace: str) -> bool:
-    """Whether people could work on the newest revision when it was tried."""
-    labels = await _labels(kube, release, namespace)
-    return labels.get(_PROVED, "").startswith(f"{labels.get('version')}.")
+async def read_deployed(kube: Kube, release: str, namespace: str) -> Deployed:
+    """What the newest revision was made from."""
+    newest = await _find_newest(kube, release, namespace)
+    labels = newest["metadata"]["labels"] if newest else {}
+    version, _, content = labels.get(_CONTENT, "").partition(".")
+    ours = labels.get("status") == "deployed" and bool(version) and version == labels["version"]
+    return Deployed(ours, content if ours else "")
 
 
 async def record_content(kube: Kube, release: str, namespace: str, content: str) -> None:
     """Label the newest revision with its content."""
-    await _label(kube, release, namespace, _CONTENT, content)
-
-
-async def record_proof(kube: Kube, release: str, namespace: str) -> None:
-    """Label the newest revision with the time (UTC) of its proof."""
-    await _label(kube, release, namespace, _PROVED, f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}")
-
-
-async def _labels(kube: Kube, release: str, namespace: str) -> dict[str, str]:
-    newest = await _find_newest(kube, release, namespace)
-    return dict(newest["metadata"]["labels"]) if newest else {}
-
-
-async def _label(kube: Kube, release: str, namespace: str, label: str, value: str) -> None:
     newest = await _find_newest(kube, release, namespace)
     if newest:
         path = f"/api/v1/namespaces/{namespace}/secrets/{newest['metadata']['name']}"
-        about = f"{newest['metadata']['labels']['version']}.{value}"
-        await kube.patch(path, {"metadata": {"labels": {label: about}}})
+        about = f"{newest['metadata']['labels']['version']}.{content}"
+        await kube.patch(path, {"metadata": {"labels": {_CONTENT: about}}})
 
 
 async def _find_newest(kube: Kube, release: str, namespace: str) -> Json | None:

@@ -76,7 +76,7 @@ def this_holder() -> str:
         os.environ.get("CI_JOB_URL")
         or os.environ.get("GITHUB_RUN_ID")
         or os.environ.get("USER")
-        or "somebody"
+        or f"user {os.getuid()}"
     )
     return f"{user}@{socket.gethostname()} process {os.getpid()}.{_started(os.getpid())} boot {_boot()}"
 

@@ -10,6 +10,7 @@ class Result(Enum):
     DONE = "done"
     PROVED = "deployed and proved"
     UNCHANGED = "nothing changed"
+    PLANNED = "would change"
     PEOPLE = "people updated"
     HELD = "held"
     NOT_PROVED = "waits for proof"
@@ -45,3 +46,6 @@ class Outcome:
     error: Told | None = None
     deploy: int | None = None
     commit: str = ""
+
+
+SHOWN_COMMIT = 10  # characters of a commit that people read

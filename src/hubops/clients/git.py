@@ -1,0 +1,107 @@
+"""Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubops.answer import Absent, Answer, Present, Unknown
+from hubops.clients import process
+from hubops.errors import ProgramError, RepositoryError
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is checked out: the commit and its time (RFC 3339), the branch ("" when detached).
+
+    `shallow`: older commits are missing from this clone. `dirty`: tracked files differ from the commit,
+    or new ones are not ignored.
+    """
+
+    commit: str
+    at: str
+    branch: str
+    shallow: bool
+    dirty: bool
+
+
+class Git:
+    """The repository that holds `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def find_head(self) -> Head | None:
+        """What is checked out; None outside a repository, and before its first commit."""
+        shown = await self._attempt("log", "-1", "--format=%H %cI")
+        if shown.code != 0:
+            return None
+        commit, at = shown.stdout.split()
+        branch = (await self._attempt("symbolic-ref", "--short", "-q", "HEAD")).stdout.strip()
+        shallow = (await self._run("rev-parse", "--is-shallow-repository")).strip() == "true"
+        dirty = bool(await self._run("status", "--porcelain", "--", "."))
+        return Head(commit, at, branch, shallow, dirty)
+
+    async def is_ancestor(self, older: str, newer: str) -> Answer[bool]:
+        """Whether `newer` has `older` in its history; Absent when this clone does not have one of them."""
+        done = await self._attempt("merge-base", "--is-ancestor", older, newer)
+        if done.code in {0, 1}:
+            return Present(done.code == 0)
+        known = [
+            (await self._attempt("cat-file", "-e", f"{ref}^{{commit}}")).code == 0 for ref in (older, newer)
+        ]
+        return Unknown(done.tail) if all(known) else Absent()
+
+    async def changes(self) -> str:
+        """The files that differ from the commit, as `git status --short` lists them."""
+        return (await self._run("status", "--short", "--", ".")).rstrip()
+
+    async def contains(self, branch: str, commit: str) -> bool:
+        """Whether a commit is part of a branch that this clone knows."""
+        return (await self._attempt("merge-base", "--is-ancestor", commit, branch)).code == 0
+
+    async def default_branch(self) -> str:
+        """The branch of the remote `origin` that is checked out by a clone, as origin/NAME; "" when unknown."""
+        shown = await self._attempt("symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD")
+        if shown.code == 0:
+            return shown.stdout.strip()
+        for name in ("origin/main", "origin/master"):
+            if (await self._attempt("rev-parse", "-q", "--verify", f"{name}^{{commit}}")).code == 0:
+                return name
+        return ""
+
+    async def merge_base(self, ref: str) -> str:
+        """The commit from which HEAD and `ref` went their ways.
+
+        Raises:
+            RepositoryError: there is no such ref, or nothing in common.
+        """
+        done = await self._attempt("merge-base", "HEAD", ref)
+        if done.code != 0:
+            hint = "Fetch it: git fetch origin; a shallow clone needs git fetch --unshallow."
+            raise RepositoryError(f"git knows no common commit of HEAD and {ref}", why=done.tail, hint=hint)
+        return done.stdout.strip()
+
+    async def export(self, ref: str, target: Path) -> None:
+        """Write the files of `root` as they were at a commit into a new directory.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        prefix = (await self._run("rev-parse", "--show-prefix")).strip()
+        archive = target.with_suffix(".tar")
+        done = await self._attempt("archive", "--format=tar", f"--output={archive}", f"{ref}:{prefix}")
+        if done.code != 0:
+            raise RepositoryError(f"git has no files of {ref}", why=done.tail)
+        with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as packed:
+            packed.extractall(target, filter="tar")
+        archive.unlink()
+
+    async def _attempt(self, *words: str) -> process.Finished:
+        return await process.attempt(["git", "-C", self._root, *words])
+
+    async def _run(self, *words: str) -> str:
+        done = await self._attempt(*words)
+        if done.code != 0:
+            raise ProgramError(f"git {words[0]} failed", where=str(self._root), why=done.tail)
+        return done.stdout

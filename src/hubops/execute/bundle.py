@@ -1,0 +1,101 @@
+"""What a hub is deployed from: its chart and plain values in one directory, packed to be brought back later."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubops import digest
+from hubops.desired.model import Hub, ImageReference, Values
+from hubops.execute.chart_copy import copy_chart
+from hubops.state.model import Content
+
+_DIGITS = 40
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A chart in a directory of its own, for helm; `complete` when its dependencies are in it already."""
+
+    directory: Path
+    chart: Path
+    content: Content
+    complete: bool = False
+
+
+def make_bundle(
+    root: Path, hub: Hub, values: Values, images: Mapping[str, ImageReference], directory: Path
+) -> Bundle:
+    """Copy the hub's chart and those it depends on below `directory`, and tell what its content is.
+
+    `root` is the repository, `values` all plain values of the hub but its people, `images` those among
+    them that hubops builds, `directory` a new one of this run.
+
+    Raises:
+        RepositoryError: Chart.yaml is wrong.
+    """
+    chart = copy_chart(root, hub.directory, directory)
+    # Without comments, which change nothing and would ask for a new proof.
+    (chart / "values.yaml").write_text(json.dumps(hub.values, sort_keys=True))
+    dependencies = _dependencies(chart)
+    below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *_files_outside(directory, chart)])
+    shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
+    # Not Chart.lock, which says when it was generated: what it pins is among the dependencies.
+    own = _files(chart, (path for path in chart.rglob("*") if path != chart / "Chart.lock"))
+    key = digest.of_parts([below, json.dumps(values, sort_keys=True), *own])[:_DIGITS]
+    pinned = {name: str(image) for name, image in images.items()}
+    content = Content(key, pinned, below, _name(dependencies), shared, values, hub.prefix)
+    return Bundle(directory, chart, content)
+
+
+def pack(bundle: Bundle) -> bytes:
+    """The chart with its dependencies; the same bytes for the same files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in sorted(bundle.chart.rglob("*")):
+            archive.add(path, path.relative_to(bundle.chart).as_posix(), recursive=False, filter=_anonymous)
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def unpack(packed: bytes, content: Content, directory: Path) -> Bundle:
+    """The chart of a record, ready for helm, in `directory`."""
+    chart = directory / "chart"
+    chart.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as archive:
+        archive.extractall(chart, filter="data")
+    return Bundle(directory, chart, content, complete=True)
+
+
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = info.mtime = 0
+    info.uname = info.gname = ""
+    return info
+
+
+def _dependencies(chart: Path) -> list[dict[str, Any]]:
+    """What Chart.lock pins, or what Chart.yaml asks for where there is no lock."""
+    for name in ("Chart.lock", "Chart.yaml"):
+        file = chart / name
+        if file.is_file() and (found := (yaml.safe_load(file.read_bytes()) or {}).get("dependencies")):
+            return list(found)
+    return []
+
+
+def _name(dependencies: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{each.get('name')} {each.get('version')}" for each in dependencies)
+
+
+def _files_outside(directory: Path, chart: Path) -> Iterator[str]:
+    return _files(directory, (path for path in directory.rglob("*") if not path.is_relative_to(chart)))
+
+
+def _files(root: Path, paths: Iterable[Path]) -> Iterator[str]:
+    for path in sorted(paths):
+        if path.is_file():
+            yield from (path.relative_to(root).as_posix(), digest.of_file(path))

@@ -1,0 +1,35 @@
+"""What would change on a hub, from what it has to what is wanted."""
+
+from collections.abc import Sequence
+
+from hubops.desired.model import Hub, People
+from hubops.plan.differences import differences
+from hubops.plan.model import CREATE, DEPLOY, HELD, NOTHING, PEOPLE, WAITS, Course, Decision, HubPlan
+from hubops.state.model import Content
+
+
+def compare(
+    hub: Hub, wanted: Content, has: Content | None, had_people: People | None, build: Sequence[str] = ()
+) -> HubPlan:
+    """A plan from two contents. None for `has`: there is nothing yet; for `had_people`: nobody knows."""
+    people = _moved(had_people, hub.people) if had_people else (0, 0)
+    if has is None:
+        return HubPlan(hub.name, CREATE, "it is new", build=tuple(build), chart=wanted.chart_name)
+    changes = tuple(differences(wanted.values, has.values))
+    chart = "" if has.chart == wanted.chart else f"{has.chart_name} → {wanted.chart_name}"
+    if has.key != wanted.key or build:
+        return HubPlan(hub.name, DEPLOY, "", 0, tuple(build), changes, people, chart)
+    return HubPlan(hub.name, PEOPLE if any(people) else NOTHING, people=people)
+
+
+def stopped(hub: str, decision: Decision, deployed: int) -> HubPlan:
+    """The plan for content that may not be deployed."""
+    action = HELD if decision.course is Course.HELD else WAITS
+    return HubPlan(hub, action, decision.reason, deployed)
+
+
+def _moved(before: People, after: People) -> tuple[int, int]:
+    """How many people come and go. Names are nobody's business in a plan that many read."""
+    old, new = {*before.admins, *before.allowed}, {*after.admins, *after.allowed}
+    changed_role = len({*before.admins} ^ {*after.admins} & old & new)
+    return len(new - old) + changed_role, len(old - new)

@@ -1,0 +1,64 @@
+"""What a plan decides for a hub."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hubops.state.model import Record
+
+
+class Course(Enum):
+    """What is to be done with what the repository wants."""
+
+    DEPLOY = "deploy"
+    HELD = "held"
+    NOT_PROVED = "waits for proof"
+    OLDER = "older than what runs"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting that is not the same in two places; the values are shown, None where it is not set."""
+
+    path: str
+    here: str | None
+    there: str | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with a hub's content, and why, in words for a person.
+
+    `proof` is the record by which another hub proved it; `unproved` are the settings that are this hub's
+    own, which nobody proved.
+    """
+
+    course: Course
+    reason: str = ""
+    hint: str = ""
+    proof: Record | None = None
+    unproved: Sequence[Difference] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class HubPlan:
+    """What a deploy of a hub would do.
+
+    `action` is one of the words below; `deployed` the deploy number of what runs (0 when nothing, or when
+    nobody asked); `build` the images that are not in the registry; `changes` the settings that would
+    change; `people` how many would come and go.
+    """
+
+    hub: str
+    action: str
+    reason: str = ""
+    deployed: int = 0
+    build: Sequence[str] = field(default_factory=tuple)
+    changes: Sequence[Difference] = field(default_factory=tuple)
+    people: tuple[int, int] = (0, 0)
+    chart: str = ""
+
+
+NOTHING, DEPLOY, CREATE, PEOPLE = "nothing", "deploy", "create", "people only"
+HELD, WAITS, LEFT = "held", "waits for proof", "left alone"
+CHANGES = {DEPLOY, CREATE, PEOPLE}

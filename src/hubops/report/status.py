@@ -1,0 +1,90 @@
+"""Hubs and their deploys as people read them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hubops.report.model import SHOWN_COMMIT
+from hubops.state.model import Ending, Record, Status
+
+
+def format_status(statuses: Sequence[Status]) -> str:
+    """Hub by hub: what runs, since when, proved when, by which commit, and what is held."""
+    return "\n".join(line for status in statuses for line in _status(status))
+
+
+def status_data(status: Status) -> dict[str, Any]:
+    """The same for programs."""
+    history = status.history
+    standing, failed = history.standing, history.open_failure
+    return {
+        "hub": status.hub,
+        "cluster": status.cluster,
+        "fault": status.fault,
+        "live": vars(status.live) if status.live else None,
+        "deployed": record_data(standing) if standing else None,
+        "proved": record_data(history.last_proved) if history.last_proved else None,
+        "held": record_data(failed) if failed else None,
+    }
+
+
+def record_data(record: Record) -> dict[str, Any]:
+    """A record for programs; without values, which are long."""
+    return {
+        "deploy": record.number,
+        "hub": record.hub,
+        "ending": record.ending.value,
+        "at": record.at,
+        "by": record.by,
+        "commit": record.commit.hash,
+        "dirty": record.commit.dirty,
+        "chart": record.content.chart_name,
+        "images": dict(record.content.images),
+        "why": record.why,
+        "override": record.override,
+        "rollback_of": record.rollback_of,
+    }
+
+
+def format_history(records: Mapping[str, Sequence[Record]]) -> str:
+    """One line an attempt, the newest first."""
+    lines = [_attempt(record) for found in records.values() for record in reversed(found)]
+    return "\n".join(lines) or "Nothing was deployed yet."
+
+
+def _status(status: Status) -> list[str]:
+    history, lines = status.history, [f"{status.hub} on {status.cluster}: {_live(status)}"]
+    if standing := history.standing:
+        lines.append(f"  runs    deploy {standing.number}, {_what(standing)}, since {standing.at}")
+    if proved := history.last_proved:
+        lines.append(f"  proved  deploy {proved.number}, at {proved.at}")
+    if failed := history.open_failure:
+        lines.append(f"  held    deploy {failed.number}, {_what(failed)}: {_first(failed.why)}")
+    return lines
+
+
+def _live(status: Status) -> str:
+    if status.live is None:
+        return f"unknown: {status.fault}"
+    if not status.live.pods:
+        return "not deployed"
+    live = status.live
+    return f"{live.ready} of {live.pods} pods ready, {live.servers} people's servers"
+
+
+def _what(record: Record) -> str:
+    dirty = " and uncommitted changes" if record.commit.dirty else ""
+    commit = f"commit {record.commit.hash[:SHOWN_COMMIT]}{dirty}" if record.commit.hash else "no commit"
+    return f"{commit}, {record.content.chart_name}"
+
+
+def _attempt(record: Record) -> str:
+    ending = record.ending.value if record.ending is not Ending.UNFINISHED else "unfinished or killed"
+    notes = [f"rolls back deploy {record.rollback_of}"] if record.rollback_of else []
+    notes += [f"without a proof: {record.override}"] if record.override else []
+    notes += [_first(record.why)] if record.why else []
+    told = f": {'; '.join(notes)}" if notes else ""
+    return f"{record.at}  {record.hub} {record.number:4}  {ending:10} {_what(record)}, by {record.by}{told}"
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]

@@ -1,0 +1,40 @@
+"""The order of things: what happens to a hub, and to a fleet, step after step.
+
+The only package whose modules call several stages.
+"""
+
+from hubops.run.fleet import Ways, deploy_in_turn, merge
+from hubops.run.hub import Deployed, Terms, deploy
+from hubops.run.images import build_images, find_images
+from hubops.run.looking import hub_logs, read_statuses
+from hubops.run.order import find_commit, require_reproducible
+from hubops.run.planning import plan_against, plan_hub, plan_removed
+from hubops.run.release import deploy_chart
+from hubops.run.session import Machine, Session, check_setup, leaves, open_session, secret_values
+from hubops.run.verify import verify_hub
+
+__all__ = [
+    "Deployed",
+    "Machine",
+    "Session",
+    "Terms",
+    "Ways",
+    "build_images",
+    "check_setup",
+    "deploy",
+    "deploy_chart",
+    "deploy_in_turn",
+    "find_commit",
+    "find_images",
+    "hub_logs",
+    "leaves",
+    "merge",
+    "open_session",
+    "plan_against",
+    "plan_hub",
+    "plan_removed",
+    "read_statuses",
+    "require_reproducible",
+    "secret_values",
+    "verify_hub",
+]

@@ -1,0 +1,186 @@
+"""One attempt to deploy a hub: recorded before it begins, proved, and taken back when it fails."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from hubops.clients.helm import Upgrade
+from hubops.desired.model import Hub
+from hubops.desired.values import prefixed, with_people
+from hubops.errors import HubError, HubopsError, ReleaseError, RolledBackError
+from hubops.events import step
+from hubops.execute import records
+from hubops.execute.bundle import Bundle, pack, unpack
+from hubops.execute.content import content_of, read_deployed, secrets_digest
+from hubops.execute.lease import person
+from hubops.run.release import bring
+from hubops.run.session import Session, Writer, open_writer, secret_values
+from hubops.run.verify import prove
+from hubops.state.model import Commit, Ending, History, Record
+from hubops.state.records import read_bundle
+
+HELM_TIMEOUT_S = 600
+_REASON_LIMIT = 4000  # characters of a failure's text that a record keeps
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an attempt did: its deploy number, 0 when there was nothing to do; whether a proof was run."""
+
+    number: int = 0
+    proved: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A hub under its lease; `own` is what was recorded before, `commit` where the content comes from."""
+
+    hub: Hub
+    session: Session
+    writer: Writer
+    own: History
+    commit: Commit
+    override: str = ""
+    prove: bool = True
+
+    async def deploy(self, bundle: Bundle) -> Made:
+        """Bring the bundle to the cluster and prove it.
+
+        Raises:
+            RolledBackError: it failed, and what was proved before is back.
+            HubopsError: it failed, or nobody can tell.
+        """
+        known = self._was_proved(bundle)
+        upgrade, content = self._upgrade(bundle)
+        deployed = await read_deployed(self.writer.kube, upgrade.release, upgrade.namespace)
+        if deployed.content == content and (known or not self.prove):
+            await bring(upgrade, content, self.writer, self.session)
+            return Made()
+        # With people's names alone nothing changes that a notebook would notice.
+        prove_it = self.prove and not (known and deployed.ours)
+        record = await self._begin(bundle, self.own)
+        try:
+            await self._bring(bundle, prove_it=prove_it)
+        except _WroteNothingError as nothing:
+            await self._end(record, Ending.FAILED, nothing.error, touched=False)
+            raise nothing.error from None
+        except (ReleaseError, HubError) as failure:
+            failed = await self._end(record, Ending.FAILED, failure)
+            await self._go_back(failed, failure)
+            raise
+        except HubopsError as unclear:
+            await self._end(record, Ending.UNKNOWN, unclear)
+            raise
+        await self._finish(record, bundle, keep=not known)
+        return Made(record.number, prove_it)
+
+    async def stay(self) -> Made:
+        """Keep the content that was proved last, with today's people and secrets; as `deploy`."""
+        kept = self.own.restorable
+        return await self.deploy(await self._restore(kept)) if kept else Made()
+
+    async def _bring(self, bundle: Bundle, *, prove_it: bool) -> None:
+        """Each through a gate of its own: one that was closed over a hopeless release stays closed."""
+        async with open_writer(self.session, self.writer.lease) as writer:
+            try:
+                upgrade, content = self._upgrade(bundle)
+                await bring(upgrade, content, writer, self.session, complete=bundle.complete)
+            except ReleaseError as error:
+                if not writer.gate.writes:
+                    raise _WroteNothingError(error) from error
+                raise
+            if prove_it:
+                await prove(self.hub, self.session, writer.kube)
+
+    async def _go_back(self, failed: Record, failure: HubopsError) -> None:
+        """Bring back what was proved last; does nothing when there is nothing else.
+
+        Raises:
+            RolledBackError: it is back.
+            HubopsError: it does not come back either; the first failure, with this one's reason.
+        """
+        kept = self.own.restorable
+        if kept is None or kept.content.key == failed.content.key:
+            return
+        # Helm was ended by us, so what it left pending is nobody's.
+        self.writer.lease.inherited = self.writer.lease.inherited or self.writer.lease.holder
+        with step(self.session.emit, f"roll back {self.hub.name} to deploy {kept.number}"):
+            bundle = await self._restore(kept)
+            history = History(self.hub.name, (*self.own.records, failed))
+            record = await self._begin(bundle, history, rollback_of=failed.number)
+            try:
+                await self._bring(bundle, prove_it=self.prove)
+            except HubopsError as error:
+                await self._end(record, Ending.UNKNOWN, error)
+                failure.why += f"\nWhat was proved before (deploy {kept.number}) does not come back: {error}"
+                raise failure from error
+            await self._finish(record, bundle, keep=True)
+        raise RolledBackError(
+            f"deploy {failed.number} of {self.hub.name} failed; what deploy {kept.number} proved is back",
+            where=failure.where or f"hub {self.hub.name}",
+            why=f"{failure.what}\n{failure.why}".strip(),
+            hint=failure.hint or "Correct it; the same content is not tried again by itself.",
+        ) from failure
+
+    async def _restore(self, kept: Record) -> Bundle:
+        packed = await read_bundle(self.writer.kube, kept)
+        return unpack(packed, kept.content, self.session.directory / f"{self.hub.name}-{kept.number}")
+
+    def _was_proved(self, bundle: Bundle) -> bool:
+        """Whether what stands was proved with this content and these secrets."""
+        standing = self.own.standing
+        return (
+            standing is not None
+            and standing.ending is Ending.PROVED
+            and standing.content.key == bundle.content.key
+            and standing.secrets == self._secrets
+        )
+
+    @property
+    def _secrets(self) -> str:
+        return secrets_digest(self.session.machine.secrets(self.hub))
+
+    def _upgrade(self, bundle: Bundle) -> tuple[Upgrade, str]:
+        """What helm is asked for, and a digest of that. The chart's prefix is the bundle's, not today's."""
+        hub = replace(self.hub, prefix=bundle.content.prefix)
+        file = bundle.directory / "values.yaml"
+        # JSON is YAML that leaves nothing to interpretation.
+        file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2))
+        secrets = prefixed(hub, secret_values(hub, self.session.machine))
+        upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, HELM_TIMEOUT_S)
+        return upgrade, content_of(upgrade, bundle.content.key)
+
+    async def _begin(self, bundle: Bundle, history: History, rollback_of: int = 0) -> Record:
+        record = Record(
+            number=0,
+            hub=self.hub.name,
+            ending=Ending.UNFINISHED,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            by=person(self.writer.lease.holder).partition(" process ")[0],
+            commit=self.commit,
+            content=bundle.content,
+            secrets=self._secrets,
+            override=self.override,
+            rollback_of=rollback_of,
+        )
+        return await records.begin(self.writer.kube, record, history)
+
+    async def _end(
+        self, record: Record, ending: Ending, error: HubopsError, *, touched: bool = True
+    ) -> Record:
+        why = self.session.redactor.mask(f"{error.what}\n{error.why}".strip())[:_REASON_LIMIT]
+        return await records.end(self.writer.kube, replace(record, ending=ending, why=why, touched=touched))
+
+    async def _finish(self, record: Record, bundle: Bundle, *, keep: bool) -> None:
+        ending = Ending.PROVED if self.prove else Ending.UNKNOWN
+        packed = pack(bundle) if keep else b""
+        ended = await records.end(self.writer.kube, replace(record, ending=ending), bundle=packed)
+        await records.prune(self.writer.kube, History(self.hub.name, (*self.own.records, ended)))
+
+
+class _WroteNothingError(Exception):
+    """Helm refused before it wrote anything, so there is nothing to take back."""
+
+    def __init__(self, error: ReleaseError) -> None:
+        super().__init__(str(error))
+        self.error = error

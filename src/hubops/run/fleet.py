@@ -1,0 +1,166 @@
+"""Many hubs: each after the one that proves it; one that fails stops none that has nothing to do with it."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from time import monotonic
+
+from hubops.desired.model import Cluster, Fleet, Hub
+from hubops.desired.values import image_names
+from hubops.errors import HubopsError, OutOfReachError, RefusedError, RepositoryError, RolledBackError
+from hubops.events import Emit
+from hubops.plan.model import Course
+from hubops.report.model import Outcome, Result, Told
+from hubops.run.hub import Deployed, Terms, deploy
+from hubops.run.images import build_images
+from hubops.run.session import Machine, Session, open_session
+from hubops.secret import Redactor
+from hubops.state.model import History
+from hubops.state.records import read_history
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How to get to clusters: what this machine offers for one, and what it needs before its first hub.
+
+    `emit` and `redactor` are of the whole run.
+    """
+
+    machine: Callable[[Cluster], Awaitable[Machine]]
+    prepare: Callable[[Session], Awaitable[None]]
+    emit: Emit
+    redactor: Redactor
+
+    def session(self, machine: Machine) -> AbstractAsyncContextManager[Session]:
+        return open_session(machine, self.emit, self.redactor)
+
+
+async def deploy_in_turn(fleet: Fleet, hub: Hub, session: Session, terms: Terms, ways: Ways) -> Deployed:
+    """Deploy a hub if the hub that proves it has proved it, wherever that one runs; as `deploy`."""
+    return await deploy(fleet, hub, session, terms, await prover_history(fleet, hub, session, ways))
+
+
+async def prover_history(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> History | None:
+    """What is recorded of the hub that proves this one, on whatever cluster it is; None where none has to."""
+    if not hub.proved_by:
+        return None
+    prover = fleet.hubs[hub.proved_by]
+    if prover.cluster == hub.cluster:
+        return await read_history(session.kube, prover.name)
+    machine = await ways.machine(prover.cluster)
+    async with ways.session(machine) as other:
+        return await read_history(other.kube, prover.name)
+
+
+async def merge(fleet: Fleet, hubs: Iterable[Hub], ways: Ways, terms: Terms) -> list[Outcome]:
+    """Build and push what the registry lacks, and deploy the hubs in the order given; never raises for one.
+
+    Content that may not be deployed leaves a hub as it is, but for its people and secrets.
+    """
+    async with AsyncExitStack() as stack:
+        run = _Merge(fleet, ways, terms, stack)
+        for hub in hubs:
+            await run.hub(hub)
+        return run.outcomes
+
+
+@dataclass
+class _Merge:
+    fleet: Fleet
+    ways: Ways
+    terms: Terms
+    stack: AsyncExitStack
+    outcomes: list[Outcome] = field(default_factory=list)
+    _sessions: dict[str, Session] = field(default_factory=dict)
+    _images: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    async def hub(self, hub: Hub) -> None:
+        """Images and deploy of one hub, and their outcomes."""
+        began = monotonic()
+        try:
+            session = await self._session(hub.cluster)
+            missing = [
+                name
+                for name in image_names(hub, *session.machine.top)
+                if not await self._image(name, session.machine)
+            ]
+            if missing:
+                note = f"its image {missing[0]} could not be built"
+                self.outcomes.append(Outcome("hub", hub.name, Result.SKIPPED, note))
+                return
+            began = monotonic()
+            deployed = await deploy_in_turn(self.fleet, hub, session, self.terms, self.ways)
+            self.outcomes.append(self._told(hub, deployed, monotonic() - began))
+        except HubopsError as error:
+            self.outcomes.append(self._failed("hub", hub.name, error, monotonic() - began))
+
+    async def _session(self, cluster: Cluster) -> Session:
+        if cluster.name not in self._sessions:
+            machine = await self.ways.machine(cluster)
+            session = await self.stack.enter_async_context(
+                open_session(machine, self.ways.emit, self.ways.redactor)
+            )
+            await self.ways.prepare(session)
+            self._sessions[cluster.name] = session
+        return self._sessions[cluster.name]
+
+    async def _image(self, name: str, machine: Machine) -> bool:
+        """Whether the image is in the registry in the end; each is tried once."""
+        key = (machine.registry, name)
+        if key not in self._images:
+            began = monotonic()
+            try:
+                await build_images(
+                    self.fleet, [name], machine.registry, machine.workshop, self.ways.emit, push=True
+                )
+                self._images[key] = True
+                outcome = Outcome("image", name, Result.DONE, took_s=monotonic() - began)
+            except HubopsError as error:
+                self._images[key] = False
+                outcome = self._failed("image", name, error, monotonic() - began)
+            self.outcomes.append(outcome)
+        return self._images[key]
+
+    def _told(self, hub: Hub, deployed: Deployed, took_s: float) -> Outcome:
+        decision, made = deployed.decision, deployed.made
+        result, note = _result(deployed), decision.reason
+        if decision.course is Course.DEPLOY and decision.proof:
+            settings = len(decision.unproved)
+            note = (
+                f"proved by {decision.proof.hub}, deploy {decision.proof.number}; {settings} settings its own"
+            )
+        elif made.number and decision.course is not Course.DEPLOY:
+            note = f"people and secrets updated; {decision.reason}"
+        hint = Told(decision.reason, f"hub {hub.name}", hint=decision.hint) if decision.hint else None
+        commit = self.terms.commit.hash
+        return Outcome("hub", hub.name, result, note, took_s, hint, made.number or None, commit)
+
+    def _failed(self, kind: str, name: str, error: HubopsError, took_s: float) -> Outcome:
+        mask = self.ways.redactor.mask
+        told = Told(mask(error.what), mask(error.where), mask(error.why), mask(error.hint))
+        commit = self.terms.commit.hash
+        return Outcome(kind, name, result_of(error), told.what, took_s, told, commit=commit)
+
+
+def result_of(error: HubopsError) -> Result:
+    """How a report calls what an error means."""
+    match error:
+        case RolledBackError():
+            return Result.ROLLED_BACK
+        case RefusedError() | RepositoryError():
+            return Result.REFUSED
+        case OutOfReachError():
+            return Result.UNKNOWN
+        case _:
+            return Result.FAILED
+
+
+def _result(deployed: Deployed) -> Result:
+    decision, made = deployed.decision, deployed.made
+    if decision.course is Course.HELD:
+        return Result.HELD
+    if decision.course is Course.NOT_PROVED:
+        return Result.NOT_PROVED
+    if not made.number:
+        return Result.UNCHANGED
+    return Result.PROVED if made.proved else Result.PEOPLE

@@ -1,0 +1,96 @@
+"""One hub: may it have what the repository wants, and then: deployed, proved, or brought back."""
+
+from dataclasses import dataclass, field
+
+from hubops.desired.model import Fleet, Hub
+from hubops.desired.values import image_names, render_values
+from hubops.errors import RefusedError
+from hubops.events import Line
+from hubops.execute.bundle import Bundle, make_bundle
+from hubops.plan.decide import decide
+from hubops.plan.model import Course, Decision
+from hubops.run.attempt import Attempt, Made
+from hubops.run.images import find_images
+from hubops.run.order import require_not_older
+from hubops.run.session import Session, hold_and_write, learn_secrets
+from hubops.state.model import Commit, History
+from hubops.state.records import read_history
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a hub is deployed.
+
+    `retry` names the hubs on which content is tried again that failed before; `override` is the reason to go on without a proof;
+    without `prove` nothing is verified. `keep_people`: a hub that may not have its content gets today's
+    people and secrets all the same, where it would be refused.
+    """
+
+    commit: Commit = field(default_factory=Commit)
+    retry: frozenset[str] = frozenset()
+    override: str = ""
+    prove: bool = True
+    keep_people: bool = False
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What came of a deploy that did not fail."""
+
+    decision: Decision
+    made: Made
+
+
+async def deploy(
+    fleet: Fleet, hub: Hub, session: Session, terms: Terms | None = None, prover: History | None = None
+) -> Deployed:
+    """Deploy a hub, watch its rollout to the end, and prove that people can work on it.
+
+    Where nothing changed nothing is written, and what was proved is not proved again. `prover` is the
+    history of the hub that has to prove this one.
+
+    Raises:
+        RefusedError: it may not be deployed; nothing was touched.
+        RolledBackError: it failed, and what was proved before is back.
+        HubopsError: it failed with what was seen, and there was nothing to go back to; or nobody can tell.
+    """
+    terms = terms or Terms()
+    learn_secrets(hub, session)
+    bundle = await wanted_bundle(fleet, hub, session)
+    async with hold_and_write(session, hub.name) as writer:
+        own = await read_history(writer.kube, hub.name)
+        await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
+        decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
+        attempt = Attempt(hub, session, writer, own, terms.commit, terms.override, prove=terms.prove)
+        if decision.course is Course.DEPLOY:
+            _tell_unproved(decision, session)
+            return Deployed(decision, await attempt.deploy(bundle))
+        if not terms.keep_people:
+            raise RefusedError(
+                f"{hub.name} is not deployed: {decision.course.value}",
+                where=f"hub {hub.name}",
+                why=decision.reason,
+                hint=decision.hint,
+            )
+        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
+        return Deployed(decision, await attempt.stay())
+
+
+async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:
+    """What the repository wants for the hub, in a directory of the session.
+
+    Raises:
+        RepositoryError: its files are wrong.
+        RefusedError, OutOfReachError: an image is not in the registry, or nobody can tell.
+    """
+    machine = session.machine
+    images = await find_images(fleet, image_names(hub, *machine.top), machine)
+    values = render_values(hub, images, *machine.top)
+    return make_bundle(fleet.root, hub, values, images, session.directory / hub.name)
+
+
+def _tell_unproved(decision: Decision, session: Session) -> None:
+    if decision.proof:
+        names = [difference.path for difference in decision.unproved]
+        own = ", ".join([*names, "people", "secrets"])
+        session.emit(Line(f"not proved by {decision.proof.hub}, but verified here afterwards: {own}"))

@@ -1,0 +1,75 @@
+"""What a deploy would do: against what a cluster has, or against another commit where no cluster is asked."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hubops.answer import Present
+from hubops.desired.images import reference
+from hubops.desired.model import Fleet, Hub, ImageReference, Values
+from hubops.desired.values import image_names, render_values
+from hubops.execute.bundle import make_bundle
+from hubops.plan.compare import compare, stopped
+from hubops.plan.decide import decide
+from hubops.plan.model import LEFT, Course, HubPlan
+from hubops.run.fleet import Ways, prover_history
+from hubops.run.session import Session
+from hubops.state.model import Content
+from hubops.state.records import read_history
+
+
+async def plan_hub(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> HubPlan:
+    """What a deploy of the hub would do now; nothing is written.
+
+    Raises:
+        HubopsError: a file is wrong, or the cluster or the registry cannot be asked.
+    """
+    machine = session.machine
+    images, build = {}, []
+    for name in image_names(hub, *machine.top):
+        image = reference(fleet, machine.registry, name)
+        found = await machine.workshop.registry.find_digest(image.repository, image.tag)
+        digest = found.value if isinstance(found, Present) else ""
+        images[name] = replace(image, digest=digest)
+        build += [] if digest else [name]
+    wanted = _content(fleet, hub, images, machine.top)
+    own = await read_history(session.kube, hub.name)
+    standing = own.last_proved
+    number = standing.number if standing else 0
+    decision = decide(wanted, own, await prover_history(fleet, hub, session, ways))
+    if decision.course is not Course.DEPLOY and not build:
+        return stopped(hub.name, decision, number)
+    found_plan = compare(hub, wanted, standing.content if standing else None, None, build)
+    reason = decision.reason or found_plan.reason
+    return replace(found_plan, deployed=number, reason=reason)
+
+
+def plan_against(fleet: Fleet, before: Fleet, hub: Hub, top: tuple[Values, ...] = ()) -> HubPlan:
+    """What a merge would change of a hub, from the files of another commit to these.
+
+    Raises:
+        RepositoryError: a file is wrong.
+    """
+    old = before.hubs.get(hub.name)
+    wanted = _content(fleet, hub, _tags(fleet, hub, top), top)
+    if old is None:
+        return compare(hub, wanted, None, None, sorted(wanted.images))
+    has = _content(before, old, _tags(before, old, top), top)
+    build = [name for name, image in sorted(wanted.images.items()) if has.images.get(name) != image]
+    return compare(hub, wanted, has, old.people, build)
+
+
+def plan_removed(fleet: Fleet, before: Fleet) -> list[HubPlan]:
+    """Hubs whose files are gone: a merge never uninstalls them."""
+    gone = sorted(set(before.hubs) - set(fleet.hubs))
+    return [HubPlan(name, LEFT, "its files are gone; the hub itself and its data stay") for name in gone]
+
+
+def _tags(fleet: Fleet, hub: Hub, top: tuple[Values, ...]) -> dict[str, ImageReference]:
+    return {name: reference(fleet, fleet.registry, name) for name in image_names(hub, *top)}
+
+
+def _content(fleet: Fleet, hub: Hub, images: dict[str, ImageReference], top: tuple[Values, ...]) -> Content:
+    with tempfile.TemporaryDirectory(prefix="hubops-plan-") as directory:
+        values = render_values(hub, images, *top)
+        return make_bundle(fleet.root, hub, values, images, Path(directory) / hub.name).content

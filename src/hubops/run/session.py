@@ -1,0 +1,154 @@
+"""What a run works with: the machine, the connection to one cluster, and the ways to write to it."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubops.checks import setup
+from hubops.clients.gate import Gate
+from hubops.clients.helm import Helm, make_home
+from hubops.clients.kube import Connection, Kube, connect
+from hubops.desired.model import Cluster, Hub, Values
+from hubops.desired.probe import SERVICE_NAME, probe_values
+from hubops.desired.values import merge
+from hubops.events import Emit
+from hubops.execute.build import Workshop
+from hubops.execute.lease import Lease, hold
+from hubops.execute.mark import mark_cluster, require_cluster
+from hubops.secret import Redactor, Secret
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine we run on offers, and which cluster it is about.
+
+    `top` are layers of values above the hub's own; `secrets` gives a hub's secret values, opened in
+    memory; `registry` is where images go; `url` the hubs' public address without a slash at its end.
+    """
+
+    cluster: Cluster
+    helm: Path
+    kubectl: Path
+    kubeconfig: Path | None
+    context: str
+    workshop: Workshop
+    registry: str
+    url: str
+    secrets: Callable[[Hub], Values]
+    top: tuple[Values, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run's connection to the cluster and private directory."""
+
+    machine: Machine
+    connection: Connection
+    directory: Path
+    emit: Emit
+    redactor: Redactor
+
+    @property
+    def kube(self) -> Kube:
+        return Kube(self.connection.client)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What writing to the cluster takes: a client and helm, both behind one gate, and the lease that permits it."""
+
+    gate: Gate
+    kube: Kube
+    helm: Helm
+    lease: Lease
+
+
+@asynccontextmanager
+async def open_session(machine: Machine, emit: Emit, redactor: Redactor) -> AsyncIterator[Session]:
+    """Connect to the machine's cluster; everything of the session is gone at its end."""
+    with tempfile.TemporaryDirectory(prefix="hubops-run-") as directory:
+        async with connect(
+            machine.kubectl, machine.kubeconfig, machine.context, Path(directory)
+        ) as connection:
+            yield Session(machine, connection, Path(directory), emit, redactor)
+
+
+@asynccontextmanager
+async def hold_and_write(session: Session, name: str) -> AsyncIterator[Writer]:
+    """Hold the lease on a hub, and write under it."""
+    async with hold(session.kube, name, session.emit) as lease, open_writer(session, lease) as writer:
+        await mark_cluster(writer.kube, session.machine.cluster.name)
+        yield writer
+
+
+@asynccontextmanager
+async def open_writer(session: Session, lease: Lease) -> AsyncIterator[Writer]:
+    """A gate of its own: one that was closed over a hopeless release lets nothing through again."""
+    gate = Gate(session.connection.socket, permit=lambda method, path: lease.require_held())  # noqa: ARG005
+    with tempfile.TemporaryDirectory(dir=session.directory) as directory:
+        async with gate.open(), gate.client() as client:
+            kubeconfig = Path(directory) / "gate.json"
+            gate.write_kubeconfig(kubeconfig)
+            home = make_home(Path(directory) / "helm")
+            helm = Helm(session.machine.helm, kubeconfig, home, session.emit, session.redactor)
+            yield Writer(gate, Kube(client), helm, lease)
+
+
+async def check_setup(hub: Hub, session: Session) -> None:
+    """All that a deploy of the hub needs is here; nothing is changed.
+
+    Raises:
+        HubopsError: what is missing.
+    """
+    machine = session.machine
+
+    async def secrets() -> str:
+        return f"{len(list(leaves(machine.secrets(hub))))} values open"
+
+    async def cluster() -> str:
+        version = await setup.check_cluster(session.kube)
+        await require_cluster(session.kube, machine.cluster.name)
+        return version
+
+    await setup.require_all(
+        [
+            (
+                f"registry {machine.registry}",
+                lambda: setup.check_registry(machine.workshop.registry, machine.registry),
+            ),
+            (f"cluster {machine.context}", cluster),
+            ("rights", lambda: setup.check_rights(session.kube, hub.namespace)),
+            ("secrets", secrets),
+        ],
+        session.emit,
+    )
+
+
+def secret_values(hub: Hub, machine: Machine) -> Values:
+    """The hub's secrets, and the role of the service that proves it, which bears one of them."""
+    own = machine.secrets(hub)
+    return merge(own, probe_values(service_token(own).reveal()))
+
+
+def learn_secrets(hub: Hub, session: Session) -> None:
+    """From now on no output shows a secret of the hub."""
+    session.redactor.add(Secret(value) for value in leaves(session.machine.secrets(hub)))
+
+
+def service_token(secrets: Values) -> Secret:
+    """The token of the hub service that proves the hub."""
+    return Secret(str(secrets["hub"]["services"][SERVICE_NAME]["apiToken"]))
+
+
+def leaves(value: object) -> Iterable[str]:
+    """Every value inside maps and lists, as text."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    elif value is not None:
+        yield str(value)

@@ -1,0 +1,70 @@
+"""The proof of a hub as it runs: a probe person works on it, and a person can log in."""
+
+from hubops.checks.cells import load_proof
+from hubops.checks.login import verify_login
+from hubops.checks.notebook import Probe, verify
+from hubops.checks.options import refuse_unknown_options
+from hubops.checks.proof_model import Proof
+from hubops.checks.rollout import tail
+from hubops.clients.hub import open_hub
+from hubops.clients.kube import Kube
+from hubops.deadline import Deadline
+from hubops.desired.model import Hub, Values
+from hubops.desired.probe import PROBE_NAME
+from hubops.events import step
+from hubops.run.session import Session, hold_and_write, learn_secrets, service_token
+from hubops.secret import Secret
+
+VERIFY_LIMIT_S = 600
+
+
+async def verify_hub(hub: Hub, session: Session) -> Proof:
+    """Prove that people can work on a hub as it is deployed."""
+    learn_secrets(hub, session)
+    async with hold_and_write(session, hub.name) as writer:
+        return await prove(hub, session, writer.kube)
+
+
+async def prove(hub: Hub, session: Session, kube: Kube) -> Proof:
+    """Run the proof, under a lease that is held; `kube` removes the probe's volume.
+
+    Raises:
+        HubError: people cannot work.
+        OutOfReachError: nobody could tell.
+    """
+    machine = session.machine
+    url, secrets = machine.url + hub.path, machine.secrets(hub)
+    claims = f"/api/v1/namespaces/{hub.namespace}/persistentvolumeclaims"
+
+    labels = f"hub.jupyter.org/username={PROBE_NAME}"
+
+    async def remove_home() -> None:
+        items, _ = await kube.list(claims, labels=labels)
+        for item in items:
+            await kube.delete(f"{claims}/{item['metadata']['name']}")
+
+    async def logs() -> str:
+        pods, _ = await kube.list(f"/api/v1/namespaces/{hub.namespace}/pods", labels=labels)
+        return "\n".join([await tail(kube, hub.namespace, pod) for pod in pods])
+
+    async with open_hub(url, service_token(secrets)) as api:
+        probe = Probe(PROBE_NAME, load_proof(), remove_home, logs=logs)
+        with step(session.emit, f"verify {hub.name}") as note:
+            await refuse_unknown_options(kube, hub.namespace, session.redactor)
+            proof = await verify(
+                api,
+                probe,
+                redactor=session.redactor,
+                emit=session.emit,
+                deadline=Deadline(VERIFY_LIMIT_S),
+            )
+            password = _user_password(secrets)
+            if password and hub.people.allowed:
+                await verify_login(url, hub.people.allowed[0], Secret(password), session.emit)
+            note.text = f"a server started in {proof.server_started_s:.1f} s and ran {proof.cells} cells"
+        return proof
+
+
+def _user_password(secrets: Values) -> str:
+    config = secrets.get("hub", {}).get("config", {})
+    return str(config.get("SharedPasswordAuthenticator", {}).get("user_password", ""))

@@ -1,0 +1,39 @@
+"""What runs in a hub's namespace."""
+
+from hubops.clients.kube import Json, Kube
+from hubops.state.model import Live
+
+_SERVER = "singleuser-server"
+
+
+async def read_live(kube: Kube, namespace: str) -> Live:
+    """Count the pods of a namespace.
+
+    Raises:
+        OutOfReachError, ClusterError: they cannot be listed.
+    """
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods")
+    servers = [pod for pod in pods if pod["metadata"].get("labels", {}).get("component") == _SERVER]
+    own = [pod for pod in pods if pod not in servers]
+    return Live(len(own), sum(map(_is_ready, own)), len(servers))
+
+
+async def read_logs(kube: Kube, namespace: str, lines: int) -> dict[str, str]:
+    """The last log lines of each container of the hub's own pods, by pod/container.
+
+    Raises:
+        as `read_live`.
+    """
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=f"component!={_SERVER}")
+    return {
+        f"{pod['metadata']['name']}/{container['name']}": await kube.logs(
+            namespace, pod["metadata"]["name"], container["name"], lines=lines
+        )
+        for pod in pods
+        for container in pod["spec"]["containers"]
+    }
+
+
+def _is_ready(pod: Json) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
