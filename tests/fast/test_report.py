@@ -1,17 +1,21 @@
 """From outcomes to text: what people read, and that nothing in it is obeyed."""
 
 import re
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from hubops.report.annotations import format_annotations
 from hubops.report.exit_code import exit_code
 from hubops.report.junit import format_junit
 from hubops.report.model import Outcome, Result, Told
 from hubops.report.parts import heading, told_lines
+from hubops.report.summary import COMMENT_BYTES, SUMMARY_BYTES, format_summary
 from hubops.report.table import format_table
 from hubops.report.text import clean, limited, one_line
 
@@ -88,6 +92,31 @@ hub staginghub: rolled back
   why: Error: exit code 1
        NameError: name 'c' is not defined
   next: Look at hub.extraConfig, then merge the fix."""
+    )
+
+
+def test_the_summary_of_a_merge() -> None:
+    assert (
+        format_summary(MERGE, "What this merge did")
+        == """\
+## What this merge did
+
+| what | result | deploy | time | note |
+|---|---|---|---|---|
+| `image course` | done |  | 2 min 14 s | `built and pushed` |
+| `image earth` | nothing changed |  | 0.4 s |  |
+| `hub staginghub` | rolled back | 12 | 1 min 1 s | `back at deploy 11` |
+| `hub coursehub` | waits for proof |  |  | `staginghub has not proved this chart` |
+| `hub earthhub` | people updated | 40 | 3.1 s | `2 more, 1 fewer` |
+
+### `hub staginghub`: rolled back
+
+    hub-6d5f is in a crash loop
+    where: pod staginghub/hub-6d5f
+    why: Error: exit code 1
+         NameError: name 'c' is not defined
+    next: Look at hub.extraConfig, then merge the fix.
+"""
     )
 
 
@@ -169,6 +198,7 @@ def test_a_failing_exit_code_an_error_and_a_failing_test_go_together(result: Res
 
 def test_nothing_to_report_is_said() -> None:
     assert format_table([]) == "Nothing to do."
+    assert format_summary([], "Plan") == "## Plan\n\nNothing to do.\n"
     assert ET.fromstring(format_junit([])).get("tests") == "0"  # noqa: S314 - we wrote it
     assert format_annotations([]) == []
 
@@ -218,6 +248,49 @@ def test_no_line_of_the_table_is_a_command(some: list[Outcome]) -> None:
         assert not line.lstrip().startswith("::")
         assert "##[" not in line
         assert line == line.rstrip()
+
+
+def flat(tokens: list[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from flat(token.children or [])
+
+
+BLOCKS = {"heading", "table", "thead", "tbody", "tr", "th", "td"}
+ALLOWED = {f"{block}_{end}" for block in BLOCKS for end in ("open", "close")}
+ALLOWED |= {"inline", "text", "code_inline", "code_block"}
+RESULTS = "|".join(result.value for result in Result)
+OUR_WORDS = re.compile(
+    rf"The title|Nothing to do\.|what|result|deploy|time|note|(: )?({RESULTS})|\d+|\d+\.\d s|\d+ min \d+ s|"
+)
+
+
+@given(outcomes.filter(bool))
+def test_foreign_text_in_a_summary_stays_in_code(some: list[Outcome]) -> None:
+    text = format_summary(some, "The title")
+    tokens = list(flat(MarkdownIt("commonmark").enable("table").parse(text)))
+    kinds = [token.type for token in tokens]
+    errors = [outcome for outcome in some if outcome.error]
+    assert set(kinds) <= ALLOWED
+    assert kinds.count("heading_open") == 1 + len(errors)
+    assert kinds.count("tr_open") == 1 + len(some)
+    assert kinds.count("td_open") == 5 * len(some)
+    assert [t.content for t in tokens if t.type == "text" and not OUR_WORDS.fullmatch(t.content)] == []
+    blocks = ["\n".join(told_lines(outcome.error)) for outcome in errors if outcome.error]
+    shown = [token.content.rstrip() for token in tokens if token.type == "code_block"]
+    assert shown == [block for block in blocks if block]
+
+
+def test_a_summary_fits_and_says_what_it_leaves_out() -> None:
+    told = Told("x" * 9000, why="line\n" * 900)
+    many = [Outcome("hub", f"hub-{n}", Result.FAILED, "漢" * 999, error=told) for n in range(700)]
+    for most in (SUMMARY_BYTES, COMMENT_BYTES):
+        text = format_summary(many, "The title", most)
+        rows, errors = text.count("\n| `hub hub-"), text.count("\n### ")
+        assert len(text.encode()) <= most
+        assert 0 < errors < rows < 700
+        assert f"\n{700 - rows} more rows: see the log.\n" in text
+        assert text.endswith(f"\n{700 - errors} more errors: see the log.\n")
 
 
 @given(outcomes)
