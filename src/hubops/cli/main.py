@@ -1,14 +1,16 @@
 """The hubops command: subcommands are imported when they are called, so that --help is instant."""
 
-import importlib
 import sys
 
 import click
 
 from hubops import __version__
+from hubops.cli.lazy import LazyGroup
 from hubops.errors import HubopsError
 
 _COMMANDS = {
+    "build": ("hubops.cli.build", "The images of the repository."),
+    "ci": ("hubops.cli.ci", "What each kind of CI run does."),
     "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "history": ("hubops.cli.status:history", "The deploys of hubs, the newest first."),
@@ -22,23 +24,9 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name or "command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, commands_by_name=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="%(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Show every line that programs print.")
 def hubops(verbose: bool) -> None:  # noqa: FBT001 - read by cli/progress.py
