@@ -9,6 +9,7 @@ BUILDKIT = "v0.25.2"
 CADDY = "v2.10.2"
 SOPS = "v3.13.2"
 AGE = "v1.2.1"
+ACTIONLINT = "v1.7.12"
 
 Version = tuple[int, ...]
 
@@ -146,6 +147,8 @@ _TOOLS = (
     Tool(
         "age-keygen", AGE, "secrets", "filippo.io/age/cmd/age-keygen", linker_variables={"main.Version": AGE}
     ),
+    # Reads our GitHub workflow in the tests.
+    Tool("actionlint", ACTIONLINT, "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
 )
 
 TOOLS = {tool.name: tool for tool in _TOOLS}
