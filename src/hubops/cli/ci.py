@@ -1,14 +1,20 @@
 """hubops ci: what each kind of CI run does, in one command each."""
 
+import os
+
 import click
 
+from hubops.cli.ci_credentials import unpacked_credentials
 from hubops.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "merge": ("hubops.cli.ci_merge", "Build, push, deploy and verify what was merged."),
+    "render": ("hubops.cli.ci_render", "Write the files that make a CI system call these commands."),
 }
 
 
 @click.group(cls=LazyGroup, commands_by_name=_COMMANDS)
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """Run as CI does."""
+    context.with_resource(unpacked_credentials(os.environ))
