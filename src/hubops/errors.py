@@ -68,7 +68,7 @@ class RegistryError(HubopsError):
 
 
 class BuildError(HubopsError):
-    """An image could not be built; the Dockerfile or its context is at fault."""
+    """An image could not be built, or does not do what it must; the Dockerfile or its context is at fault."""
 
 
 class ReleaseError(HubopsError):

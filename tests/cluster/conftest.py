@@ -14,8 +14,11 @@ import pytest
 
 from cluster.hub_under_test import HubUnderTest
 from hubops.clients import process
+from hubops.clients.builder import Builder
 from hubops.clients.kube import Kube, connect
 from hubops.events import Event, Line, StepEnded
+from hubops.local import base_image
+from hubops.local.buildkit import require_buildkit
 from hubops.local.instance import Instance, load_instance
 from hubops.local.packages import require_package
 from hubops.local.secrets import load_or_create
@@ -124,6 +127,19 @@ async def namespace(cluster: Cluster) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def registry(local: Local) -> str:
     return local.instance.registry
+
+
+@pytest.fixture(scope="session")
+async def builder() -> Builder:
+    buildkit = await require_buildkit(show)
+    return Builder(buildkit.buildctl, buildkit.address)
+
+
+@pytest.fixture(scope="session")
+async def base() -> dict[str, Path]:
+    """The named context that stands for the base image where no registry answers."""
+    layout = await base_image.find_base(show)
+    return {base_image.NAME: layout} if layout else {}
 
 
 async def hubops(*arguments: str) -> str:

@@ -13,9 +13,7 @@ from hubops.clients.builder import Builder, BuildRequest
 from hubops.clients.registry import Registry
 from hubops.desired.dockerignore import is_ignored, parse_rules
 from hubops.errors import BuildError, OutOfReachError
-from hubops.events import Event
 from hubops.local import base_image
-from hubops.local.buildkit import require_buildkit
 
 FILES = ["a", "b.txt", ".hidden", ".d/x", "d/a", "d/b.txt", "d/e/a", "d/e/c.md", "foo", "xfoo", "tests/t.py"]
 PATTERNS = [
@@ -41,21 +39,6 @@ PATTERNS = [
     "**/t.py\n!tests",
     "!a",
 ]
-
-
-def silent(_event: Event) -> None: ...
-
-
-@pytest.fixture(scope="session")
-async def builder() -> Builder:
-    buildkit = await require_buildkit(silent)
-    return Builder(buildkit.buildctl, buildkit.address)
-
-
-@pytest.fixture(scope="session")
-async def base() -> dict[str, Path]:
-    layout = await base_image.find_base(silent)
-    return {base_image.NAME: layout} if layout else {}
 
 
 Context = Callable[..., Path]

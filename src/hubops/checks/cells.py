@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,12 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The five filters of PNG (RFC 2083, section 6) give each row of one colour one of five forms, the
 # first row one of five others: a blank picture has at most ten different filtered rows.
 _BLANK_ROWS = 10
+_KERNEL = "python3"  # what ipykernel calls its own
 _SHOWN = 200  # characters of an output in a message
+_HEADLINE = 120  # characters
+_SOURCE_LINES = 12
+_TRACEBACK_LINES = 8
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def load_proof() -> tuple[Cell, ...]:
@@ -45,6 +51,34 @@ def parse_notebook(text: str, name: str) -> tuple[Cell, ...]:
     if not any(cell.source.strip() for cell in cells):
         raise RepositoryError("A notebook without code proves nothing", where=name)
     return cells
+
+
+def find_kernel(text: str) -> str:
+    """The kernel that a notebook asks for; `text` is JSON."""
+    try:
+        return str(json.loads(text)["metadata"]["kernelspec"]["name"])
+    except (LookupError, TypeError):
+        return _KERNEL
+
+
+def find_fault(cell: Cell, ran: Ran) -> str:
+    """Why a cell did not do what it must: the end of its traceback, or the difference; "" when it did."""
+    if ran.error is None:
+        return find_difference(cell, ran)
+    lines = _COLOURS.sub("", "\n".join(ran.error.traceback)).splitlines()
+    return "\n".join(lines[-_TRACEBACK_LINES:]) or f"{ran.error.name}: {ran.error.value}"
+
+
+def last_line(fault: str) -> str:
+    """What fits into a headline: the line of a traceback that names the error."""
+    line = fault.strip().rpartition("\n")[2]
+    return line if len(line) <= _HEADLINE else f"{line[:_HEADLINE]}…"
+
+
+def locate(notebook: str, cell: Cell) -> str:
+    """Where a cell is, with the first lines of its source, for a message."""
+    source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:_SOURCE_LINES])
+    return f"{notebook}, cell {cell.number}:\n{source}"
 
 
 def find_difference(cell: Cell, ran: Ran) -> str:

@@ -1,16 +1,15 @@
 """Verified means used: a probe person gets a server, runs a notebook, and goes without a trace."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hubops.checks.cells import find_difference
+from hubops.checks.cells import find_fault, last_line, locate
 from hubops.checks.proof_model import Cell, Proof
 from hubops.clients.hub import Hub, Progress
-from hubops.clients.jupyter import Kernel, Ran, open_kernel
+from hubops.clients.jupyter import Kernel, open_kernel
 from hubops.deadline import Deadline
 from hubops.errors import HubError, HubopsError, OutOfReachError
 from hubops.events import Emit, Line, step
@@ -21,11 +20,7 @@ _ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still b
 _CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
 # Whoever ends a run wants it ended: the server is told to stop, and the next proof sweeps.
 _CANCELLED_CLEANUP_LIMIT_S = 1.5
-_TRACEBACK_LINES = 8
-_SOURCE_LINES = 12
 _SPAWN_EVENTS = 6
-_HEADLINE = 120  # characters
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Kubelet events after which a container does not start by waiting, by `reason` and part of the message
 # (KubeSpawner passes them on). Failed scheduling and mounts are not among them: they often heal.
 _HOPELESS = {
@@ -186,28 +181,16 @@ def _is_hopeless(message: Progress) -> bool:
 
 async def _run(kernel: Kernel, cell: Cell, watch: _Watch) -> None:
     ran = await kernel.run(cell.source)
-    fault = _lines(*_traceback(ran)) if ran.error else find_difference(cell, ran)
+    fault = find_fault(cell, ran)
     if not fault:
         return
     what = f"Cell {cell.number} " + ("of the proof fails" if ran.error else "gives a wrong result")
-    source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:_SOURCE_LINES])
     raise HubError(
-        watch.redactor.mask(f"{what}: {_last_line(fault)}"),
-        where=f"the notebook of the probe person, cell {cell.number}:\n{source}",
+        watch.redactor.mask(f"{what}: {last_line(fault)}"),
+        where=locate("the notebook of the probe person", cell),
         why=watch.redactor.mask(fault),
         hint="run the cell on the hub; if the image is at fault, correct its Dockerfile or requirements",
     )
-
-
-def _traceback(ran: Ran) -> list[str]:
-    assert ran.error is not None  # noqa: S101 - asked for by the caller
-    lines = _COLOURS.sub("", "\n".join(ran.error.traceback)).splitlines()
-    return lines[-_TRACEBACK_LINES:] or [f"{ran.error.name}: {ran.error.value}"]
-
-
-def _last_line(text: str) -> str:
-    line = text.strip().rpartition("\n")[2]
-    return line if len(line) <= _HEADLINE else f"{line[:_HEADLINE]}…"
 
 
 async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> str:

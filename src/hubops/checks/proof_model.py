@@ -1,5 +1,6 @@
 """What is run as a proof, and what it found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,6 +19,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Notebook:
+    """A notebook of an image's own; `name` is its path in the repository, `kernel` the kernel it asks for."""
+
+    name: str
+    kernel: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
 class Proof:
     """People could work: a server started and every cell gave what it must. Seconds per phase.
 
@@ -33,3 +43,17 @@ class Proof:
     cells_s: float
     cleanup_s: float
     leftovers: str = ""
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """An image did what its own notebooks ask: how many of them and of their cells.
+
+    `singleuser` is what jupyterhub-singleuser says its version is, "" where it was not asked. `cached`:
+    nothing was run, for image and notebooks are as they were when all went well.
+    """
+
+    notebooks: int = 0
+    cells: int = 0
+    singleuser: str = ""
+    cached: bool = False

@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Callable
 
 from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError, RegistryError
 
@@ -48,15 +49,17 @@ _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
 
 
 class BuildLog:
-    """Takes the lines of `--progress=plain` one by one; keeps the last ones of each step."""
+    """Takes the lines of `--progress=plain` one by one; keeps the last ones of each step, and passes all on."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_line: Callable[[str], None] = lambda _line: None) -> None:
+        self._on_line = on_line
         self._steps: dict[str, deque[str]] = {}
         self._failed = ""
         self._line = ""
         self._error = ""
 
     def add(self, line: str) -> None:
+        self._on_line(line)
         if step := _STEP.fullmatch(line):
             number, text = step.groups()
             if text.startswith("ERROR: "):
@@ -67,6 +70,11 @@ class BuildLog:
             self._line = place[1]
         elif line.startswith("error: "):
             self._error = line.removeprefix("error: ").removeprefix("failed to solve: ")
+
+    @property
+    def line(self) -> int:
+        """The Dockerfile's line that failed; 0 when BuildKit names none."""
+        return int(self._line or 0)
 
     def failure(self, image: str, dockerfile: str) -> HubopsError:
         """The error to raise: its class says whose fault it is, `why` ends with the failed step's output."""

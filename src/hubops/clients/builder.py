@@ -3,19 +3,17 @@
 import asyncio
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hubops.clients import process
+from hubops.clients.build_context import SOURCE_DATE_EPOCH, copy_context
 from hubops.clients.build_log import BuildLog
 from hubops.clients.registry import base_url
-from hubops.digest import of_file
-
-# Content decides an image, so its files bear one time: the same for every build, in seconds since 1970.
-SOURCE_DATE_EPOCH = 1_700_000_000
+from hubops.errors import BuildError, ProgramError
 
 
 @dataclass(frozen=True)
@@ -48,32 +46,68 @@ class Builder:
             RegistryError: the push is refused.
             OutOfReachError: a registry cannot be reached.
         """
-        log = BuildLog()
-
-        def take(line: str) -> None:
-            log.add(line)
-            on_line(line)
-
-        with tempfile.TemporaryDirectory(prefix="hubops-build-") as directory:
-            context, metadata = Path(directory) / "context", Path(directory) / "metadata.json"
-            await asyncio.to_thread(_copy_context, request.context, context)
-            env = {**os.environ, "DOCKER_CONFIG": str(_docker_config(Path(directory) / "docker"))}
-            done = await process.attempt(
-                [*self._command(request, context), f"--metadata-file={metadata}"], env=env, on_line=take
-            )
-            if done.code != 0:
-                name = request.context.name
-                raise log.failure(name, f"{request.context.parent.name}/{name}/Dockerfile")
+        async with _workplace(request) as place:
+            metadata = place.directory / "metadata.json"
+            outputs = [f"--output={_output(request)}", f"--metadata-file={metadata}"]
+            await self._run(place, outputs, BuildLog(on_line))
             return str(json.loads(metadata.read_text())["containerimage.digest"])
 
-    def _command(self, request: BuildRequest, context: Path) -> list[str]:
+    async def run_after(
+        self, request: BuildRequest, instructions: str, result: str, on_line: Callable[[str], None]
+    ) -> bytes:
+        """Carry out `instructions` as if they ended the request's Dockerfile; returns the file `result`.
+
+        What the image itself needs comes from BuildKit's cache where it was built before; nothing becomes
+        an image, and nothing is pushed. `result` is an absolute path in the image.
+
+        Raises:
+            ProgramError: the instructions fail; `why` ends with the last lines of the step.
+            as `build` where the Dockerfile itself fails.
+        """
+        async with _workplace(request) as made:
+            # The context keeps its own Dockerfile, for an image may copy it.
+            place = replace(made, dockerfile=made.directory / "dockerfile")
+            place.dockerfile.mkdir()
+            own = (place.context / "Dockerfile").read_text()
+            text = f"{own}\n{instructions}\n"
+            last = await self._count_stages(place, text) - 1
+            (place.dockerfile / "Dockerfile").write_text(
+                f"{text}FROM scratch\nCOPY --from={last} {result} /result\n"
+            )
+            out, log = place.directory / "out", BuildLog(on_line)
+            try:
+                await self._run(place, [f"--output=type=local,dest={out}"], log)
+            except BuildError as error:
+                if log.line <= len(own.splitlines()):
+                    raise
+                what = f"what was to be run in the image {request.context.name} failed"
+                raise ProgramError(what, why=error.why) from error
+            return (out / "result").read_bytes()
+
+    async def _count_stages(self, place: "_Workplace", dockerfile: str) -> int:
+        """As BuildKit itself reads the Dockerfile: asked so, it lists the stages under one line of headings."""
+        (place.dockerfile / "Dockerfile").write_text(dockerfile)
+        table = await self._run(place, ["--opt=requestid=frontend.targets"], BuildLog())
+        return len(table.splitlines()) - 1
+
+    async def _run(self, place: "_Workplace", options: Sequence[str], log: BuildLog) -> str:
+        """Run buildctl; its standard output."""
+        command = [*self._command(place), *options]
+        env = {**os.environ, "DOCKER_CONFIG": str(place.docker_config)}
+        done = await process.attempt(command, env=env, on_line=log.add)
+        if done.code != 0:
+            name = place.request.context.name
+            raise log.failure(name, f"{place.request.context.parent.name}/{name}/Dockerfile")
+        return done.stdout
+
+    def _command(self, place: "_Workplace") -> list[str]:
+        request = place.request
         command = [
             *(str(self.buildctl), f"--addr={self.address}", "build"),
             *("--progress=plain", "--frontend=dockerfile.v0"),
-            *(f"--local=context={context}", f"--local=dockerfile={context}"),
+            *(f"--local=context={place.context}", f"--local=dockerfile={place.dockerfile}"),
             *("--opt=force-network-mode=host", "--allow=network.host"),
             f"--opt=build-arg:SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
-            f"--output={_output(request)}",
         ]
         command += [f"--opt=build-arg:{name}={value}" for name, value in request.arguments.items()]
         command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
@@ -82,26 +116,27 @@ class Builder:
         return command
 
 
-def _copy_context(source: Path, target: Path) -> None:
-    """Copy what decides the image, without umask, owner and times of the checkout.
+@dataclass(frozen=True)
+class _Workplace:
+    """One build's own `directory`: the context as BuildKit gets it, and the operator's Docker configuration.
 
-    BuildKit keeps what buildctl sent it for all builds together, and takes a file of the same path, size
-    and time for the same file. In an unpacked archive, where all times are equal, an image would get
-    another one's file. So a file's time follows from its content; all are after SOURCE_DATE_EPOCH, which
-    then replaces them in the image.
+    `dockerfile` is the directory of the Dockerfile, the context unless it is changed.
     """
-    for path in (p for p in sorted(source.rglob("*")) if p.is_symlink() or p.is_file()):
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():
-            copy.symlink_to(path.readlink())
-            continue
-        shutil.copyfile(path, copy)
-        copy.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-        time_ns = SOURCE_DATE_EPOCH * 10**9 + int(of_file(copy)[:12], 16)
-        os.utime(copy, ns=(time_ns, time_ns))
-    for path in (p for p in target.rglob("*") if p.is_dir() and not p.is_symlink()):
-        path.chmod(0o755)
+
+    request: BuildRequest
+    directory: Path
+    context: Path
+    dockerfile: Path
+    docker_config: Path
+
+
+@asynccontextmanager
+async def _workplace(request: BuildRequest) -> AsyncIterator[_Workplace]:
+    with tempfile.TemporaryDirectory(prefix="hubops-build-") as name:
+        directory = Path(name)
+        context = directory / "context"
+        await asyncio.to_thread(copy_context, request.context, context)
+        yield _Workplace(request, directory, context, context, _link_docker_config(directory / "docker"))
 
 
 def _named_context(key: str, name: str, path: Path) -> list[str]:
@@ -129,7 +164,7 @@ def _output(request: BuildRequest) -> str:
     return ",".join(f"{key}={value}" for key, value in options.items())
 
 
-def _docker_config(target: Path) -> Path:
+def _link_docker_config(target: Path) -> Path:
     """A link, not a copy: a run that is killed leaves no login behind."""
     source = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     target.mkdir()

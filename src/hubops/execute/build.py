@@ -20,6 +20,10 @@ class Bench:
     secrets: Mapping[str, Path]
     contexts: Mapping[str, Path]
 
+    def request(self, context: Path, reference: str, *, push: bool) -> BuildRequest:
+        """A build of the context with what every build is given."""
+        return BuildRequest(context, reference, push, secrets=self.secrets, contexts=self.contexts)
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -46,9 +50,7 @@ async def build_image(
         if push and not isinstance(found, Absent):
             raise OutOfReachError(f"nobody can tell whether {image} is in its registry", why=found.reason)
         bench = await workshop.bench()
-        request = BuildRequest(
-            fleet.images[name], str(image), push, secrets=bench.secrets, contexts=bench.contexts
-        )
+        request = bench.request(fleet.images[name], str(image), push=push)
         digest = await bench.builder.build(request, lambda line: emit(Line(line)))
         note.text = "built and pushed" if push else "built"
         return ImageReference(image.repository, image.tag, digest)
