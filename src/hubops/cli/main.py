@@ -9,6 +9,7 @@ from hubops import __version__
 from hubops.errors import HubopsError
 
 _COMMANDS = {
+    "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
@@ -41,10 +42,17 @@ def hubops(verbose: bool) -> None:  # noqa: FBT001 - read by cli/progress.py
 
 def show_error(error: HubopsError) -> None:
     """Print an expected failure: what, then where, why and what next, each on its own."""
-    click.secho(f"error: {error.what}", fg="red", err=True)
-    for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):
-        if text:
-            click.echo(f"  {label}: " + text.replace("\n", "\n    "), err=True)
+    first, *rest = format_error(error).split("\n")
+    click.secho(first, fg="red", err=True)
+    for line in rest:
+        click.echo(line, err=True)
+
+
+def format_error(error: HubopsError) -> str:
+    """What, then where, why and what next, each on its own line or lines."""
+    parts = (("where", error.where), ("why", error.why), ("next", error.hint))
+    lines = [f"  {label}: " + text.replace("\n", "\n    ") for label, text in parts if text]
+    return "\n".join([f"error: {error.what}", *lines])
 
 
 def main() -> None:
