@@ -26,7 +26,8 @@ from hubops.local.toolchain import require_tool
 from hubops.local.up import Local, up
 from hubops.secret import Secret
 
-NAME = "hubops-test"
+# Another name runs two sets of tests side by side.
+NAME = os.environ.get("HUBOPS_TEST_INSTANCE", "hubops-test")
 PROJECT = Path(__file__).parents[2]
 NOTEBOOK = "earth-course/green-valley.ipynb"
 SHARED = Path(__file__).parents[3] / "shared"
