@@ -14,7 +14,7 @@ import pytest
 
 from cluster.hub_under_test import HubUnderTest
 from hubops.clients import process
-from hubops.clients.builder import Builder
+from hubops.clients.buildctl import Buildctl
 from hubops.clients.kube import Kube, connect
 from hubops.events import Event, Line, StepEnded
 from hubops.local import base_image
@@ -131,9 +131,8 @@ def registry(local: Local) -> str:
 
 
 @pytest.fixture(scope="session")
-async def builder() -> Builder:
-    buildkit = await require_buildkit(show)
-    return Builder(buildkit.buildctl, buildkit.address)
+async def builder() -> Buildctl:
+    return await require_buildkit(show)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubops.cli.edge import require_edge
-from hubops.clients.builder import Builder
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -14,7 +13,7 @@ from hubops.events import Emit
 from hubops.execute.build import Bench, Workshop
 from hubops.local import base_image, host, paths
 from hubops.local import secrets as local_secrets
-from hubops.local.buildkit import require_buildkit
+from hubops.local.buildkit import require_builder
 from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
 from hubops.local.toolchain import require_tool
 from hubops.run import Machine, Session, Ways
@@ -91,11 +90,11 @@ def load_workshop(emit: Emit) -> Workshop:
 
 
 async def _bench(emit: Emit) -> Bench:
-    buildkit = await require_buildkit(emit)
+    builder = await require_builder(emit)
     base = await base_image.find_base(emit)
     bundle = host.find_ca_bundle()
     return Bench(
-        Builder(buildkit.buildctl, buildkit.address),
+        builder,
         secrets={"ca": bundle} if bundle else {},
         contexts={
             "caddy": (await require_tool("caddy", emit)).parent,
