@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubops.cli.edge import require_edge
+from hubops.cli.secret_source import secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -47,7 +48,7 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
         workshop=load_workshop(emit),
         registry=instance.registry if instance else fleet.registry,
         url=instance.url if instance else cluster.url,
-        secrets=_local_secrets(instance) if instance else _no_secrets,
+        secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
     )
 
@@ -106,14 +107,6 @@ async def _bench(emit: Emit) -> Bench:
 def _local_secrets(instance: Instance) -> Callable[[Hub], Values]:
     directory = instance.directory / "secrets"
     return lambda hub: local_secrets.load_or_create(directory, hub.name)
-
-
-def _no_secrets(hub: Hub) -> Values:
-    raise RefusedError(
-        f"the secrets of {hub.name} cannot be opened",
-        where=f"secrets/{hub.name}.yaml",
-        why="secrets are generated on the local cluster only; encrypted files are not read yet",
-    )
 
 
 def cluster_of(hubs: Iterable[Hub]) -> Cluster:

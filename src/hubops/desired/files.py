@@ -1,16 +1,42 @@
 """The repository's YAML files, each read once; what is wrong goes to whoever asked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hubops.desired.secret_files import SecretState, classify
 from hubops.desired.yaml import Document, parse_yaml
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
 
 _KINDS = {str: "a text (quote it)", bool: "true or false", dict: "keys and values", list: "a list"}
 Report = Callable[[RepositoryError], None]
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """secrets/<hub>.yaml: `content` as it lies there, `document` where it can be read without a key."""
+
+    name: str
+    state: SecretState
+    content: bytes
+    document: Document
+
+
+def read_secrets(root: Path, hub: str) -> SecretFile:
+    """The file with a hub's secrets, opened by nothing.
+
+    Raises:
+        RepositoryError: it is neither encrypted by git-crypt nor YAML.
+    """
+    name = f"secrets/{hub}.yaml"
+    content = (root / name).read_bytes() if (root / name).is_file() else None
+    rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
+    state = classify(content, name, "\n".join(file.read_text() for file in rules if file.is_file()))
+    is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
+    document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    return SecretFile(name, state, content or b"", document)
 
 
 def stop(error: RepositoryError) -> NoReturn:

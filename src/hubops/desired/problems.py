@@ -6,9 +6,11 @@ from pathlib import Path
 
 from hubops.desired.chart_lock import check_lock
 from hubops.desired.charts import Charts
+from hubops.desired.files import SecretFile, read_secrets
 from hubops.desired.image_check import check_images
 from hubops.desired.model import Findings, Fleet, Hub, Problem
 from hubops.desired.repository import read_fleet
+from hubops.desired.secret_check import check_secrets
 from hubops.desired.values_check import check_values
 from hubops.errors import RepositoryError
 
@@ -39,8 +41,9 @@ def check_hub(fleet: Fleet, hub: Hub, charts: Charts, wrong: Collection[str] = (
     if not {chart, hub.lock.file} & {*wrong}:
         errors += check_lock(hub)
     if not {chart, settings, *(each.file for each in hub.documents)} & {*wrong}:
+        secrets = _secrets(fleet, hub, errors)
         errors += check_images(fleet, hub)
-        errors += check_values(hub, charts, notes.append)
+        errors += check_values(hub, charts, secrets, notes.append)
     return Findings(tuple(_problem(error, hub) for error in errors), tuple(notes))
 
 
@@ -59,6 +62,19 @@ def require_valid(fleet: Fleet, hub: Hub) -> None:
             f"{error.hint} There {'is' if more == 1 else 'are'} {more} more: hubops check {hub.name}".lstrip()
         )
     raise error
+
+
+def _secrets(fleet: Fleet, hub: Hub, errors: list[RepositoryError]) -> SecretFile | None:
+    """The hub's file of secrets, when it has one that can be read; what is wrong with it goes to `errors`."""
+    if hub.cluster.local:
+        return None
+    try:
+        file = read_secrets(fleet.root, hub.name)
+    except RepositoryError as error:
+        errors.append(error)
+        return None
+    errors += check_secrets(hub, file)
+    return file
 
 
 def _problem(error: RepositoryError, hub: Hub) -> Problem:

@@ -1,40 +1,61 @@
 """A hub's values against the schemas of its charts, with stand-ins for images and secrets."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from hubops.desired.chart_lock import exact_version
 from hubops.desired.chart_values import for_dependency, is_enabled
 from hubops.desired.charts import Chart, Charts
+from hubops.desired.dependency_check import check_keys, check_version, key_of, not_here
+from hubops.desired.files import SecretFile
 from hubops.desired.image_check import place_of_image
 from hubops.desired.model import Hub, ImageReference, Values
-from hubops.desired.places import own_values, place_of
+from hubops.desired.places import place_of
 from hubops.desired.probe import probe_values
-from hubops.desired.schema import Fault
+from hubops.desired.schema import Fault, dotted
+from hubops.desired.secret_files import STAND_IN, SecretState, with_stand_ins
 from hubops.desired.values import image_names, merge, prefixed, render_values
+from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
-from hubops.names import did_you_mean, nearest
 
 UPSTREAM = ("4.4.0", "https://hub.jupyter.org/helm-chart/")
-_STAND_IN = "0" * 64  # hexadecimal, and as long as any secret must be
-_SECRETS: Values = {
-    "proxy": {"secretToken": _STAND_IN},
-    "hub": {"cookieSecret": _STAND_IN, "config": {"CryptKeeper": {"keys": [_STAND_IN]}}},
+# What is generated on the local cluster.
+_GENERATED: Values = {
+    "proxy": {"secretToken": STAND_IN},
+    "hub": {"cookieSecret": STAND_IN, "config": {"CryptKeeper": {"keys": [STAND_IN]}}},
 }
-# Keys of a parent chart that helm itself reads.
-_HELM_KEYS = ("global", "tags")
 Note = Callable[[str], None]
 
 
-def check_values(hub: Hub, charts: Charts, note: Note) -> Iterator[RepositoryError]:
+@dataclass(frozen=True)
+class _Given:
+    """What a hub's charts are given, with stand-ins; `secrets` are the file with the secrets among it."""
+
+    hub: Hub
+    values: Values
+    secrets: SecretFile | None
+
+    def secret_place(self, path: Path) -> str:
+        """Where the file of secrets sets a value, empty where it does not."""
+        return self.secrets.document.places.get(path, "") if self.secrets else ""
+
+    def is_closed(self) -> bool:
+        """Whether there are secrets that cannot be seen: they may hold what seems to be missing."""
+        closed = {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
+        return not self.hub.cluster.local and (not self.secrets or self.secrets.state in closed)
+
+
+def check_values(
+    hub: Hub, charts: Charts, secrets: SecretFile | None, note: Note
+) -> Iterator[RepositoryError]:
     """What the hub's charts have against its values; told in `note` are the charts that are not on disk."""
     try:
-        values = _deployed(hub)
+        given = _Given(hub, _deployed(hub, secrets), secrets)
     except RepositoryError as error:
         yield _placed(error, hub)
         return
-    yield from _check_own(hub, values, charts)
+    yield from _check_own(given, charts)
     for number, dependency in enumerate(hub.chart.value["dependencies"]):
-        if not is_enabled(values, dependency.get("condition") or ""):
+        if not is_enabled(given.values, dependency.get("condition") or ""):
             continue
         try:
             chart = charts.find(hub, dependency)
@@ -43,42 +64,32 @@ def check_values(hub: Hub, charts: Charts, note: Note) -> Iterator[RepositoryErr
             yield error
             continue
         if chart is None:
-            note(_not_here(hub, dependency))
+            note(not_here(hub, dependency))
             continue
-        yield from _other_version(hub, number, chart)
-        key = _key(dependency)
-        yield from _against(hub, chart, for_dependency(values, key, chart.values), key)
+        yield from check_version(hub, number, chart)
+        key = key_of(dependency)
+        yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
 
 
-def _check_own(hub: Hub, values: Values, charts: Charts) -> Iterator[RepositoryError]:
+def _check_own(given: _Given, charts: Charts) -> Iterator[RepositoryError]:
     """The hub's own chart; most have dependencies and nothing else."""
     try:
-        own = charts.own(hub)
+        own = charts.own(given.hub)
     except RepositoryError as error:
         yield error
         return
-    yield from _against(hub, own, values, "")
-    if own.rules is None and not charts.has_templates(hub):
-        yield from _strays(hub)
+    yield from _against(given, own, given.values, "")
+    if own.rules is None and not charts.has_templates(given.hub):
+        yield from check_keys(given.hub)
 
 
-def _not_here(hub: Hub, dependency: Values) -> str:
-    about = f"{dependency['name']} {dependency.get('version', '')}".strip()
-    build = f"helm dependency build hub-charts/{hub.name}"
-    return f"not checked: the chart {about} of {hub.name} is not here; run {build}"
-
-
-def _key(dependency: Values) -> str:
-    """The key under which a dependency gets its values."""
-    return str(dependency.get("alias") or dependency["name"])
-
-
-def _deployed(hub: Hub) -> Values:
-    """The values as a deploy gives them to helm."""
+def _deployed(hub: Hub, secrets: SecretFile | None) -> Values:
+    """The values as a deploy gives them to helm, but for images and secrets."""
     top = [hub.documents[-1].value] if hub.cluster.local else []
     images = {name: ImageReference(f"registry.invalid/{name}", "c0") for name in image_names(hub, *top)}
-    secrets = merge(_SECRETS, probe_values(_STAND_IN))
-    return merge(render_values(hub, images, *top), prefixed(hub, secrets))
+    written = with_stand_ins(secrets.document.value or {}) if secrets else {}
+    generated = merge(_GENERATED if hub.cluster.local else {}, probe_values(STAND_IN))
+    return merge(render_values(hub, images, *top), written, prefixed(hub, generated))
 
 
 def _placed(error: RepositoryError, hub: Hub) -> RepositoryError:
@@ -88,14 +99,24 @@ def _placed(error: RepositoryError, hub: Hub) -> RepositoryError:
     return error
 
 
-def _against(hub: Hub, chart: Chart, values: Values, key: str) -> Iterator[RepositoryError]:
+def _against(given: _Given, chart: Chart, values: Values, key: str) -> Iterator[RepositoryError]:
     for fault in chart.rules.find_faults(values) if chart.rules else ():
-        yield RepositoryError(
-            fault.what,
-            where=place_of(hub, (key, *fault.path) if key else fault.path),
-            why=_why(fault, chart),
-            hint=_hint(fault, hub, key) if chart.embedded else fault.hint,
-        )
+        path = (key, *fault.path) if key else fault.path
+        if fault.rule == "required" and given.is_closed():
+            continue
+        if where := given.secret_place(path):
+            yield from _against_secret(fault, where, chart)
+            continue
+        hint = _hint(fault, given.hub, key) if chart.embedded else fault.hint
+        yield RepositoryError(fault.what, where=place_of(given.hub, path), why=_why(fault, chart), hint=hint)
+
+
+def _against_secret(fault: Fault, where: str, chart: Chart) -> Iterator[RepositoryError]:
+    """A stand-in has its secret's key and type, and nothing else that could be judged or shown."""
+    if fault.rule == "unknown":
+        yield RepositoryError(fault.what, where=where, why=_why(fault, chart), hint=fault.hint)
+    elif fault.rule == "type":
+        yield RepositoryError(f"{dotted(fault.path)} is of a wrong type", where=where, why=_why(fault, chart))
 
 
 def _why(fault: Fault, chart: Chart) -> str:
@@ -110,7 +131,7 @@ def _hint(fault: Fault, hub: Hub, key: str) -> str:
     """The embedded chart knows a part of upstream's keys and values."""
     if fault.rule not in {"unknown", "enum"}:
         return fault.hint
-    number = [_key(each) for each in hub.chart.value["dependencies"]].index(key)
+    number = [key_of(each) for each in hub.chart.value["dependencies"]].index(key)
     lines = [
         f"{hub.chart.place('dependencies', number, field)} {field}: {value}"
         for field, value in zip(("version", "repository"), UPSTREAM, strict=True)
@@ -118,31 +139,3 @@ def _hint(fault: Fault, hub: Hub, key: str) -> str:
     what = "key" if fault.rule == "unknown" else "value"
     use = f"For a {what} that only the upstream chart has, use that chart: change these two lines in Chart.yaml:"
     return "\n".join([f"{fault.hint} {use}".lstrip(), *lines])
-
-
-def _other_version(hub: Hub, number: int, chart: Chart) -> Iterator[RepositoryError]:
-    wanted = hub.chart.value["dependencies"][number].get("version") or ""
-    if exact_version(wanted) not in {"", chart.version}:
-        where = hub.chart.place("dependencies", number, "version")
-        what = (
-            f"Chart.yaml of {hub.name} asks for {chart.name} {wanted}, but the chart there is {chart.version}"
-        )
-        hint = f"Write {chart.version}, then run: helm dependency update hub-charts/{hub.name}"
-        yield RepositoryError(what, where=where, hint=hint)
-
-
-def _strays(hub: Hub) -> Iterator[RepositoryError]:
-    """Keys at the top of the hub's values that go to no chart: helm ignores them in silence."""
-    dependencies = hub.chart.value["dependencies"]
-    charts = sorted({_key(each) for each in dependencies})
-    conditions = {(each.get("condition") or "").split(".")[0] for each in dependencies}
-    for key in hub.values if charts else ():
-        if key in {*charts, *conditions, *_HELM_KEYS}:
-            continue
-        is_slip = nearest(key, charts) or len(charts) > 1
-        yield RepositoryError(
-            f"unknown key {key}",
-            where=own_values(hub).place(key),
-            why=f"no dependency in {hub.chart.file} has this name, and helm ignores it",
-            hint=did_you_mean(key, charts) if is_slip else f"Put it below {charts[0]}.",
-        )
