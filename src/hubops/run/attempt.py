@@ -19,7 +19,6 @@ from hubops.run.verify import prove
 from hubops.state.model import Commit, Ending, History, Record
 from hubops.state.records import read_bundle
 
-HELM_TIMEOUT_S = 600
 _REASON_LIMIT = 4000  # characters of a failure's text that a record keeps
 
 
@@ -147,7 +146,7 @@ class Attempt:
         # JSON is YAML that leaves nothing to interpretation.
         file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2))
         secrets = prefixed(hub, secret_values(hub, self.session.machine))
-        upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, HELM_TIMEOUT_S)
+        upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, hub.timeout_s)
         return upgrade, content_of(upgrade, bundle.content.key)
 
     async def _begin(self, bundle: Bundle, history: History, rollback_of: int = 0) -> Record:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hubops.desired.model import Fleet, Hub
+from hubops.desired.problems import require_valid
 from hubops.desired.values import image_names, render_values
 from hubops.errors import RefusedError
 from hubops.events import Line
@@ -22,7 +23,7 @@ class Terms:
     """On which terms a hub is deployed.
 
     `retry` names the hubs on which content is tried again that failed before; `override` is the reason to go on without a proof;
-    without `prove` nothing is verified. `keep_people`: a hub that may not have its content gets today's
+    without `prove` nothing is verified; `backwards` lets an older commit go where a newer one was. `keep_people`: a hub that may not have its content gets today's
     people and secrets all the same, where it would be refused.
     """
 
@@ -30,6 +31,7 @@ class Terms:
     retry: frozenset[str] = frozenset()
     override: str = ""
     prove: bool = True
+    backwards: bool = False
     keep_people: bool = False
 
 
@@ -55,11 +57,13 @@ async def deploy(
         HubopsError: it failed with what was seen, and there was nothing to go back to; or nobody can tell.
     """
     terms = terms or Terms()
+    require_valid(fleet, hub)
     learn_secrets(hub, session)
     bundle = await wanted_bundle(fleet, hub, session)
     async with hold_and_write(session, hub.name) as writer:
         own = await read_history(writer.kube, hub.name)
-        await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
+        if not terms.backwards:
+            await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
         decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
         attempt = Attempt(hub, session, writer, own, terms.commit, terms.override, prove=terms.prove)
         if decision.course is Course.DEPLOY:
