@@ -408,6 +408,14 @@ def test_a_shared_file_that_is_not_yaml_is_told_once_and_hides_no_other_fault(
     assert unlocked.what == "staginghub has no Chart.lock"
 
 
+@pytest.mark.parametrize("name", ["hubops.yaml", "hub-charts/staginghub/Chart.lock", OWN, CHART])
+def test_what_follows_from_a_file_that_is_not_yaml_is_not_told(
+    name: str, repository: Path, write: Write
+) -> None:
+    write(name, "a: [\n")
+    assert only(find_problems(repository)).where == f"{name}:2:1"
+
+
 def test_of_one_hub_only_its_own_and_shared_problems_are_told(repository: Path, write: Write) -> None:
     write(OWN, MEMRY)
     (repository / "hub-charts/earthhub/Chart.lock").unlink()
