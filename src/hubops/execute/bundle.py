@@ -41,8 +41,8 @@ def make_bundle(
         RepositoryError: Chart.yaml is wrong.
     """
     chart = copy_chart(root, hub.directory, directory)
-    # Without comments, which change nothing and would ask for a new proof.
-    (chart / "values.yaml").write_text(json.dumps(hub.values, sort_keys=True))
+    # All of it is among `values`, with what hubops resolves; helm would merge the raw file below them.
+    (chart / "values.yaml").write_text("{}\n")
     dependencies = _dependencies(chart)
     below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *_files_outside(directory, chart)])
     shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
