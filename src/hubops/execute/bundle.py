@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,10 +45,15 @@ def make_bundle(
     # All of it is among `values`, with what hubops resolves; helm would merge the raw file below them.
     (chart / "values.yaml").write_text("{}\n")
     dependencies = _dependencies(chart)
-    below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *_files_outside(directory, chart)])
-    shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
     # Not Chart.lock, which says when it was generated: what it pins is among the dependencies.
-    own = _files(chart, (path for path in chart.rglob("*") if path != chart / "Chart.lock"))
+    kept = [
+        path for path in chart.rglob("*") if path.name != "Chart.lock" and not _is_fetched(path, dependencies)
+    ]
+    within = _files(chart, (path for path in kept if path.is_relative_to(chart / "charts")))
+    outside = _files_outside(directory, chart)
+    below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *outside, *within])
+    shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
+    own = _files(chart, kept)
     key = digest.of_parts([below, json.dumps(values, sort_keys=True), *own])[:_DIGITS]
     pinned = {name: str(image) for name, image in images.items()}
     content = Content(key, pinned, below, _name(dependencies), shared, values, hub.prefix)
@@ -85,6 +91,12 @@ def _dependencies(chart: Path) -> list[dict[str, Any]]:
         if file.is_file() and (found := (yaml.safe_load(file.read_bytes()) or {}).get("dependencies")):
             return list(found)
     return []
+
+
+def _is_fetched(path: Path, dependencies: list[dict[str, Any]]) -> bool:
+    """Whether helm replaces it by what it fetches: somebody's `helm dependency build` left it in the clone."""
+    names = [re.escape(str(each.get("name"))) for each in dependencies if each.get("repository")]
+    return any(re.fullmatch(rf"{name}-v?\d.*\.tgz", path.name) for name in names)
 
 
 def _name(dependencies: list[dict[str, Any]]) -> str:

@@ -52,7 +52,8 @@ async def deploy(
     history of the hub that has to prove this one.
 
     Raises:
-        RefusedError: it may not be deployed; nothing was touched.
+        RefusedError: it may not be deployed; nothing was touched, but for what a killed run left: what was
+            proved before is back.
         RolledBackError: it failed, and what was proved before is back.
         HubopsError: it failed with what was seen, and there was nothing to go back to; or nobody can tell.
     """
@@ -65,10 +66,13 @@ async def deploy(
         if not terms.backwards:
             await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
         decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
-        attempt = Attempt(hub, session, writer, own, terms.commit, terms.override, prove=terms.prove)
+        override = "" if decision.proof else terms.override
+        attempt = Attempt(hub, session, writer, own, terms.commit, override, prove=terms.prove)
         if decision.course is Course.DEPLOY:
             _tell_unproved(decision, session)
             return Deployed(decision, await attempt.deploy(bundle))
+        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
+        made = await attempt.stay() if terms.keep_people or not own.settled else Made()
         if not terms.keep_people:
             raise RefusedError(
                 f"{hub.name} is not deployed: {decision.course.value}",
@@ -76,8 +80,7 @@ async def deploy(
                 why=decision.reason,
                 hint=decision.hint,
             )
-        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
-        return Deployed(decision, await attempt.stay())
+        return Deployed(decision, made)
 
 
 async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:
