@@ -13,10 +13,14 @@ def is_dns_label(name: str) -> bool:
     return len(name) <= _DNS_LABEL_MAX and _DNS_LABEL.fullmatch(name) is not None
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that it may be a slip of; empty when none is near."""
+    return next(iter(get_close_matches(name, sorted(known), n=1)), "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest known name, or all of them when none is near."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return f"Did you mean {near[0]}?"
+    if near := nearest(name, known):
+        return f"Did you mean {near}?"
     return f"Known: {', '.join(known)}." if known else "There is none yet."

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.hub_under_test import HubUnderTest
 from hubops.clients import process
-from hubops.clients.builder import Builder
+from hubops.clients.buildctl import Buildctl
 from hubops.clients.kube import Kube, connect
 from hubops.events import Event, Line, StepEnded
 from hubops.local import base_image
@@ -26,7 +26,8 @@ from hubops.local.toolchain import require_tool
 from hubops.local.up import Local, up
 from hubops.secret import Secret
 
-NAME = "hubops-test"
+# Another name runs two sets of tests side by side.
+NAME = os.environ.get("HUBOPS_TEST_INSTANCE", "hubops-test")
 PROJECT = Path(__file__).parents[2]
 NOTEBOOK = "earth-course/green-valley.ipynb"
 SHARED = Path(__file__).parents[3] / "shared"
@@ -130,9 +131,8 @@ def registry(local: Local) -> str:
 
 
 @pytest.fixture(scope="session")
-async def builder() -> Builder:
-    buildkit = await require_buildkit(show)
-    return Builder(buildkit.buildctl, buildkit.address)
+async def builder() -> Buildctl:
+    return await require_buildkit(show)
 
 
 @pytest.fixture(scope="session")

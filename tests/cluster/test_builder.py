@@ -9,6 +9,7 @@ import pytest
 
 from hubops.answer import Absent, Present
 from hubops.clients import process
+from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import Builder, BuildRequest
 from hubops.clients.registry import Registry
 from hubops.desired.dockerignore import is_ignored, parse_rules
@@ -146,7 +147,7 @@ async def test_the_operators_docker_configuration_is_not_written(
 
 @pytest.mark.parametrize("patterns", PATTERNS, ids=repr)
 async def test_dockerignore_is_read_as_buildkit_reads_it(
-    patterns: str, builder: Builder, tmp_path: Path
+    patterns: str, builder: Buildctl, tmp_path: Path
 ) -> None:
     directory, out = tmp_path / "context", tmp_path / "out"
     for name in FILES:

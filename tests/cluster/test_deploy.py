@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tarfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -60,10 +61,14 @@ async def deploy_py(
     *arguments: str,
     kill_at: str = "",
     after_s: float = 0,
+    at_line: tuple[str, Callable[[], Awaitable[None]]] | None = None,
     env: dict[str, str] | None = None,
     root: Path = PROJECT,
 ) -> Ended:
-    """Run deploy.py in a process group of its own; SIGKILL the group `after_s` after it printed `kill_at`."""
+    """Run deploy.py in a process group of its own; SIGKILL the group `after_s` after it printed `kill_at`.
+
+    `at_line` is something else to do when it prints a text.
+    """
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, str(PROJECT / "deploy.py"), *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -77,6 +82,8 @@ async def deploy_py(
     async for raw in child.stdout:
         lines.append(raw.decode())
         print(raw.decode().rstrip())  # noqa: T201 - shown when the test fails
+        if at_line and at_line[0] in raw.decode():
+            await at_line[1]()
         if kill_at and kill_at in raw.decode():
             await asyncio.sleep(after_s)
             os.killpg(child.pid, signal.SIGKILL)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import Cluster
-from hubops.answer import Present
+from hubops.answer import Absent, Present
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, Upgrade, make_home
 from hubops.clients.kube import Json, Kube, connect
 from hubops.errors import RefusedError, ReleaseError
+from hubops.execute.base import rebase
 from hubops.execute.heal import heal_release
 from hubops.execute.lease import Lease, now
 from hubops.secret import Redactor
@@ -143,3 +144,41 @@ async def test_helm_reads_what_was_healed(
     assert isinstance(history, Present)
     assert history.value[0].status == "failed"
     assert "killed" in history.value[0].description
+
+
+FIELDS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+data: {{ .Values.fields | toJson }}
+---
+{{- if .Values.more }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: more}
+{{- end }}
+"""
+
+
+@pytest.mark.parametrize("writes", [3, 4, 100])
+async def test_what_a_failed_upgrade_brought_is_taken_out_by_the_next(
+    kube: Kube, namespace: str, run: Run, chart: Path, writes: int
+) -> None:
+    """Cut after some writes, or refused at the end by an object that the API server does not take."""
+    for file in (chart / "templates").glob("*.yaml"):
+        file.unlink()
+    (chart / "templates" / "fields.yaml").write_text(FIELDS)
+    first = Upgrade("tiny", namespace, chart, [], {"fields": {"old": "1", "both": "1"}}, 60)
+    await run.upgrade(first, 100)
+    wrong = chart / "templates" / "wrong.yaml"
+    wrong.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: wrong}\nspec: {ports: []}\n")
+    failing = {"fields": {"brought": "1", "both": "2"}, "more": True}
+    await run.upgrade(Upgrade("tiny", namespace, chart, [], failing, 60), writes)
+    wrong.unlink()
+    await heal_release(kube, "tiny", namespace, inherited(), lambda _: None)
+    assert await rebase(kube, "tiny", namespace)
+    assert await rebase(kube, "tiny", namespace)  # a run killed here begins again
+    await run.upgrade(Upgrade("tiny", namespace, chart, [], {"fields": {"both": "3"}}, 60), 100)
+    assert (await find(kube, namespace))["data"] == {"both": "3"}
+    assert isinstance(await kube.find(f"/api/v1/namespaces/{namespace}/configmaps/more"), Absent)
+    assert not await rebase(kube, "tiny", namespace)

@@ -1,6 +1,7 @@
 """Our values are Helm's: the same files read by helm and by us, compared by a chart that prints its values."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubops.clients import process
+from hubops.desired.chart_values import for_dependency
 from hubops.desired.go_scalars import resolve
 from hubops.desired.values import merge
 from hubops.desired.yaml import parse_yaml
@@ -182,3 +184,20 @@ async def test_null_takes_away_what_the_chart_sets(
     finally:
         (echo / "values.yaml").unlink()
     assert separate == merged
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(KEYS, VALUES, max_size=4), LAYERS)
+async def test_a_dependency_gets_the_values_that_a_check_looks_at(
+    helm: Path, echo: Path, defaults: dict[str, Any], layers: list[dict[str, Any]]
+) -> None:
+    parent = echo.parent / "parent"
+    shutil.copytree(echo, parent / "charts/echo", dirs_exist_ok=True)
+    about = "apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies: [{name: echo, version: 0.1.0}]\n"
+    (parent / "Chart.yaml").write_text(about)
+    (parent / "charts/echo/values.yaml").write_text(json.dumps(defaults))
+    ours = [{"echo": parse_yaml(json.dumps(layer), "f").value} for layer in layers]
+    ours.append({"global": {"shared": 1}})
+    printed = await ask_helm(helm, parent, json.dumps(merge(*ours)).encode())
+    mine = for_dependency(merge(*ours), "echo", parse_yaml(json.dumps(defaults), "f").value)
+    assert same(mine, printed)

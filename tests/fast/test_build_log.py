@@ -63,6 +63,20 @@ def test_each_cause_has_its_class_and_word(text: str, kind: type[HubopsError], w
     assert word in str(error)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Docker 20.10's own builder, and a BuildKit without the entitlement; recorded from buildx 0.29.
+        "rpc error: code = Unknown desc = unsupported frontend capability moby.buildkit.frontend.contexts",
+        "granting entitlement network.host is not allowed by build daemon configuration",
+    ],
+)
+def test_a_builder_of_buildx_that_cannot_do_it_is_told_with_one_that_can(text: str) -> None:
+    error = failure("ERROR: failed to build: failed to solve: " + text)
+    assert type(error) is MachineError
+    assert "docker buildx create" in error.hint
+
+
 def test_a_full_disk_inside_a_step_is_named() -> None:
     error = failure(
         "#5 1.0 dpkg: error: cannot write: No space left on device",

@@ -197,8 +197,11 @@ def test_without_docker_and_root_one_message_says_how_to_get_it(monkeypatch: pyt
     with pytest.raises(MachineError, match="nothing was done") as caught:
         preflight.check_machine([item("Docker", done=False)])
     assert "docker.com" in caught.value.hint
-    with pytest.raises(MachineError, match="needs root; nothing was done"):
+    monkeypatch.setattr(preflight, "_has_buildx", lambda: False)
+    with pytest.raises(MachineError, match="docker buildx, which is not there; nothing was done"):
         preflight.check_machine([item("Docker", done=True)])
+    monkeypatch.setattr(preflight, "_has_buildx", lambda: True)
+    preflight.check_machine([item("Docker", done=True)])
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     preflight.check_machine([item("Docker", done=True)])
 

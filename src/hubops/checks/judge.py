@@ -19,7 +19,7 @@ _REGISTRY_SAID_NO = re.compile(
 _MAY_PASS = re.compile(
     r"\b(429|50\d)\b|timed?.?out|failed to sync|deadline|reset by peer|\bEOF\b|unavailable", re.IGNORECASE
 )
-# kubelet restarts a container at once, after 10 s, after 20 s: the third failure is known within half a minute.
+# kubelet waits 10 s before it starts a failed container again, then 20 s: the third failure is final.
 _FAILURES = 3
 # Standing room for people to come: waiting for a node, and giving way, is what these pods are for.
 _STANDING_ROOM = "user-placeholder"
@@ -41,18 +41,26 @@ def judge_workload(workload: Json) -> Verdict:
     return Verdict(State.DONE, f"{counts.wanted} of {counts.wanted} pods are ready")
 
 
-def judge_pod(pod: Json) -> Verdict:
-    """Whether a pod can still become ready by itself. Not scheduled, pulling and starting are not failures."""
+def judge_pod(pod: Json, *, patient: bool = True) -> Verdict:
+    """Whether a pod can still become ready by itself. Not scheduled, pulling and starting are not failures.
+
+    A container may fail twice; without `patient` it may not.
+    """
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-        if hopeless := _hopeless(container):
+        if hopeless := _hopeless(container, _FAILURES if patient else _FAILURES - 1):
             return Verdict(State.FAILED, f"container {container['name']}: {hopeless}")
     if is_ready(pod):
         return Verdict(State.DONE, "ready")
     return Verdict(State.WAITING, unscheduled(pod) or status.get("phase", "Pending"))
 
 
-def _hopeless(container: Json) -> str:
+def is_failing(pod: Json) -> bool:
+    """Whether a container failed twice and waits for its next try."""
+    return judge_pod(pod).state is State.WAITING and judge_pod(pod, patient=False).state is State.FAILED
+
+
+def _hopeless(container: Json, allowed: int) -> str:
     """Why a container will not start by being waited for; empty while it may."""
     state = container.get("state", {})
     waiting, ended = state.get("waiting", {}), state.get("terminated", {})
@@ -61,7 +69,7 @@ def _hopeless(container: Json) -> str:
     if reason in _FAILING or ended.get("exitCode", 0) != 0:
         failures = container.get("restartCount", 0) + 1
         said = f"CrashLoopBackOff: failed {failures} times, {_end_of(container)}"
-        return said if failures >= _FAILURES else ""
+        return said if failures >= allowed else ""
     # kubelet says "failed to sync secret cache: timed out" of a secret it has just not seen yet.
     hopeless = reason in _HOPELESS and not _MAY_PASS.search(message)
     return f"{reason}: {message}" if hopeless or _is_pull_hopeless(reason, message) else ""

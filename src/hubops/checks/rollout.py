@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from hubops.checks.judge import is_ready, judge_pod, judge_workload, unscheduled
+from hubops.checks.judge import is_failing, is_ready, judge_pod, judge_workload, unscheduled
 from hubops.checks.model import State, Verdict
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
@@ -89,13 +89,27 @@ async def refuse_hopeless(kube: Kube, namespace: str, known: set[str], redactor:
         if change == "DELETED" or pod["metadata"]["uid"] in known:
             continue
         if verdict.state is State.FAILED:
-            name = pod["metadata"]["name"]
-            why = await _explain_pod(kube, namespace, pod, redactor)
-            raise ReleaseError(
-                f"{name} cannot start: {redactor.mask(verdict.message)}",
-                where=f"pod {namespace}/{name}",
-                why=why,
-            )
+            raise await cannot_start(kube, pod, redactor)
+
+
+async def find_failing(kube: Kube, namespace: str, known: set[str]) -> dict[str, Json]:
+    """Pods of the release that failed again and again, though not yet for good; by what a message calls them."""
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=_OURS)
+    return {
+        f"pod {namespace}/{pod['metadata']['name']}": pod
+        for pod in pods
+        if pod["metadata"]["uid"] not in known and is_failing(pod)
+    }
+
+
+async def cannot_start(kube: Kube, pod: Json, redactor: Redactor) -> ReleaseError:
+    """The error that tells why a pod does not start, with its events and last log lines."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    return ReleaseError(
+        f"{name} cannot start: {redactor.mask(judge_pod(pod, patient=False).message)}",
+        where=f"pod {namespace}/{name}",
+        why=await _explain_pod(kube, namespace, pod, redactor),
+    )
 
 
 async def explain(kube: Kube, namespace: str, redactor: Redactor) -> str:

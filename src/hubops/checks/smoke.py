@@ -80,8 +80,9 @@ async def smoke(
         if outcome.faults:
             raise join(outcome.faults)
         cells = sum(len(notebook.cells) for notebook in order.notebooks)
-        before = ", as in an earlier run" if outcome.cached else ""
-        note.text = f"{cells} cells of {len(order.notebooks)} notebooks did well{before}"
+        told = [f"{cells} cells of {len(order.notebooks)} notebooks did well"] if cells else []
+        told += [f"jupyterhub-singleuser {outcome.singleuser}"] if singleuser else []
+        note.text = ", ".join([*told, *(["as in an earlier run"] if outcome.cached else [])])
         return Smoke(len(order.notebooks), cells, outcome.singleuser, outcome.cached)
 
 

@@ -1,7 +1,8 @@
-"""What keeps a pod from even being made: a quota, a refused volume. Pods do not show it; their makers do."""
+"""What is known only by its lasting: a pod that cannot even be made (a quota, a volume), one that fails again."""
 
 import asyncio
 
+from hubops.checks.rollout import cannot_start, find_failing
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
 from hubops.errors import ReleaseError
@@ -9,26 +10,34 @@ from hubops.secret import Redactor
 
 # A pod that ends still counts for a quota, and a volume may take a second try.
 _PATIENCE_S = 12
+# A container that failed twice waits 20 s for its third try (kubelet's back-off); who needs that has 8 of them.
+_FAILING_PATIENCE_S = 8
 _POLL_S = 2
 _VOLUME_FAULTS = {"ProvisioningFailed", "FailedBinding"}
 # People's own volumes are not the release's.
 _OURS = "component!=singleuser-storage"
 
 
-async def refuse_stuck(kube: Kube, namespace: str, redactor: Redactor) -> None:
-    """Watch the makers of pods, and return never: only what stays refused for a while ends it.
+async def refuse_stuck(kube: Kube, namespace: str, known: set[str], redactor: Redactor) -> None:
+    """Watch, and return never: only what stays refused, or goes on failing, for a while ends it.
+
+    Pods `known` from before, by uid, do not count.
 
     Raises:
         ReleaseError: names the object and what the cluster says of it.
     """
     since: dict[str, Deadline] = {}
     while True:
-        stuck = {**await _unmade(kube, namespace), **await _unbound(kube, namespace)}
-        since = {where: since.get(where) or Deadline(_PATIENCE_S) for where in stuck}
+        refused = {**await _unmade(kube, namespace), **await _unbound(kube, namespace)}
+        failing = await find_failing(kube, namespace, known)
+        limits = dict.fromkeys(refused, _PATIENCE_S) | dict.fromkeys(failing, _FAILING_PATIENCE_S)
+        since = {where: since.get(where) or Deadline(limit) for where, limit in limits.items()}
         for where, limit in since.items():
-            if limit.passed:
-                why = redactor.mask(stuck[where])
+            if limit.passed and where in refused:
+                why = redactor.mask(refused[where])
                 raise ReleaseError(f"{where} gets nothing from the cluster: {why}", where=where)
+            if limit.passed:
+                raise await cannot_start(kube, failing[where], redactor)
         await asyncio.sleep(_POLL_S)
 
 

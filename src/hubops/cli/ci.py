@@ -9,6 +9,7 @@ from hubops.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "merge": ("hubops.cli.ci_merge", "Build, push, deploy and verify what was merged."),
+    "pull-request": ("hubops.cli.ci_pull_request", "All that can be known of a change without a secret."),
     "render": ("hubops.cli.ci_render", "Write the files that make a CI system call these commands."),
 }
 

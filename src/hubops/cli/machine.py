@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubops.cli.edge import require_edge
-from hubops.clients.builder import Builder
+from hubops.cli.secret_source import secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -14,7 +14,7 @@ from hubops.events import Emit
 from hubops.execute.build import Bench, Workshop
 from hubops.local import base_image, host, paths
 from hubops.local import secrets as local_secrets
-from hubops.local.buildkit import require_buildkit
+from hubops.local.buildkit import require_builder
 from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
 from hubops.local.toolchain import require_tool
 from hubops.run import Machine, Session, Ways
@@ -48,7 +48,7 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
         workshop=load_workshop(emit),
         registry=instance.registry if instance else fleet.registry,
         url=instance.url if instance else cluster.url,
-        secrets=_local_secrets(instance) if instance else _no_secrets,
+        secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
     )
 
@@ -91,11 +91,11 @@ def load_workshop(emit: Emit) -> Workshop:
 
 
 async def _bench(emit: Emit) -> Bench:
-    buildkit = await require_buildkit(emit)
+    builder = await require_builder(emit)
     base = await base_image.find_base(emit)
     bundle = host.find_ca_bundle()
     return Bench(
-        Builder(buildkit.buildctl, buildkit.address),
+        builder,
         secrets={"ca": bundle} if bundle else {},
         contexts={
             "caddy": (await require_tool("caddy", emit)).parent,
@@ -107,14 +107,6 @@ async def _bench(emit: Emit) -> Bench:
 def _local_secrets(instance: Instance) -> Callable[[Hub], Values]:
     directory = instance.directory / "secrets"
     return lambda hub: local_secrets.load_or_create(directory, hub.name)
-
-
-def _no_secrets(hub: Hub) -> Values:
-    raise RefusedError(
-        f"the secrets of {hub.name} cannot be opened",
-        where=f"secrets/{hub.name}.yaml",
-        why="secrets are generated on the local cluster only; encrypted files are not read yet",
-    )
 
 
 def cluster_of(hubs: Iterable[Hub]) -> Cluster:

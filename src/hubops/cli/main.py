@@ -12,6 +12,7 @@ _COMMANDS = {
     "build": ("hubops.cli.build", "The images of the repository."),
     "ci": ("hubops.cli.ci", "What each kind of CI run does."),
     "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),
+    "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "history": ("hubops.cli.status:history", "The deploys of hubs, the newest first."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
@@ -35,10 +36,17 @@ def hubops(verbose: bool) -> None:  # noqa: FBT001 - read by cli/progress.py
 
 def show_error(error: HubopsError) -> None:
     """Print an expected failure: what, then where, why and what next, each on its own."""
-    click.secho(f"error: {error.what}", fg="red", err=True)
-    for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):
-        if text:
-            click.echo(f"  {label}: " + text.replace("\n", "\n    "), err=True)
+    first, *rest = format_error(error).split("\n")
+    click.secho(first, fg="red", err=True)
+    for line in rest:
+        click.echo(line, err=True)
+
+
+def format_error(error: HubopsError) -> str:
+    """What, then where, why and what next, each on its own line or lines."""
+    parts = (("where", error.where), ("why", error.why), ("next", error.hint))
+    lines = [f"  {label}: " + text.replace("\n", "\n    ") for label, text in parts if text]
+    return "\n".join([f"error: {error.what}", *lines])
 
 
 def main() -> None:

@@ -9,9 +9,15 @@ from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError
 _KEPT_LINES = 20
 _STEP = re.compile(r"#(\d+) (?:[0-9]+\.[0-9]+ )?(.*)")
 _PLACE = re.compile(r"Dockerfile:(\d+)")
+# buildctl and buildx put it differently.
+_ERROR = re.compile(r"(?:error|ERROR): (?:failed to build: )?(?:failed to solve: )?(.*)")
 _EXIT_CODE = re.compile(r"did not complete successfully: exit code: (\d+)")
 _DISK_FULL = "no space left on device"
 _KILLED = "137"  # 128 + SIGKILL
+_CREATE = (
+    "docker buildx create --use --driver-opt network=host"
+    " --buildkitd-flags '--allow-insecure-entitlement network.host'"
+)
 
 # BuildKit tells causes apart only in its text; the first that fits counts, the Dockerfile when none does.
 _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
@@ -26,6 +32,12 @@ _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
         MachineError,
         "BuildKit went away",
         "Run it again: BuildKit is started when it does not answer.",
+    ),
+    (
+        re.compile(r"unsupported frontend capability|network\.host is not allowed"),
+        MachineError,
+        "the builder of docker buildx cannot do what is needed",
+        f"Update Docker to 23 or newer, or make a builder that can: {_CREATE}",
     ),
     (
         re.compile(r"failed to push .*(40[13]|denied|unauthorized|insufficient_scope)"),
@@ -68,8 +80,8 @@ class BuildLog:
                 self._steps.setdefault(number, deque(maxlen=_KEPT_LINES)).append(text)
         elif place := _PLACE.fullmatch(line):
             self._line = place[1]
-        elif line.startswith("error: "):
-            self._error = line.removeprefix("error: ").removeprefix("failed to solve: ")
+        elif error := _ERROR.fullmatch(line):
+            self._error = error[1]
 
     @property
     def line(self) -> int:

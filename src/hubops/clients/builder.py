@@ -1,16 +1,18 @@
-"""BuildKit through buildctl: an image from a context, pushed to its registry if asked."""
+"""BuildKit, whichever program speaks with it: an image from a context, pushed to its registry if asked."""
 
 import asyncio
 import json
 import os
+import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hubops.clients import process
-from hubops.clients.build_context import SOURCE_DATE_EPOCH, copy_context
+from hubops.clients.build_context import copy_context
 from hubops.clients.build_log import BuildLog
 from hubops.clients.registry import base_url
 from hubops.errors import BuildError, ProgramError
@@ -29,11 +31,28 @@ class BuildRequest:
 
 
 @dataclass(frozen=True)
-class Builder:
-    """A BuildKit daemon at `address`, reached by the program `buildctl`."""
+class Workplace:
+    """One build's own `directory`: the context as BuildKit gets it, and the operator's Docker configuration.
 
-    buildctl: Path
-    address: str
+    `dockerfile` is the directory of the Dockerfile, the context unless it is changed.
+    """
+
+    request: BuildRequest
+    directory: Path
+    context: Path
+    dockerfile: Path
+    docker_config: Path
+
+
+class Builder(ABC):
+    """A program that hands builds to a BuildKit."""
+
+    # Instead of building, list the stages of the Dockerfile, one a line, under a line of headings.
+    list_stages: str
+
+    @abstractmethod
+    def command(self, place: Workplace) -> list[str]:
+        """The program with all that decides what is built; `--output` and `--metadata-file` are added."""
 
     async def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> str:
         """Build, push if asked, and return the digest.
@@ -51,6 +70,16 @@ class Builder:
             outputs = [f"--output={_output(request)}", f"--metadata-file={metadata}"]
             await self._run(place, outputs, BuildLog(on_line))
             return str(json.loads(metadata.read_text())["containerimage.digest"])
+
+    async def save(self, request: BuildRequest, archive: Path, on_line: Callable[[str], None]) -> None:
+        """Build and write what `docker load` reads; nothing is pushed.
+
+        Raises:
+            as `build`.
+        """
+        async with _workplace(request) as place:
+            output = f"--output=type=docker,name={request.reference},dest={archive}"
+            await self._run(place, [output], BuildLog(on_line))
 
     async def run_after(
         self, request: BuildRequest, instructions: str, result: str, on_line: Callable[[str], None]
@@ -84,67 +113,34 @@ class Builder:
                 raise ProgramError(what, why=error.why) from error
             return (out / "result").read_bytes()
 
-    async def _count_stages(self, place: "_Workplace", dockerfile: str) -> int:
-        """As BuildKit itself reads the Dockerfile: asked so, it lists the stages under one line of headings."""
+    async def _count_stages(self, place: Workplace, dockerfile: str) -> int:
+        """As BuildKit itself reads the Dockerfile."""
         (place.dockerfile / "Dockerfile").write_text(dockerfile)
-        table = await self._run(place, ["--opt=requestid=frontend.targets"], BuildLog())
+        table = await self._run(place, [self.list_stages], BuildLog())
         return len(table.splitlines()) - 1
 
-    async def _run(self, place: "_Workplace", options: Sequence[str], log: BuildLog) -> str:
-        """Run buildctl; its standard output."""
-        command = [*self._command(place), *options]
-        env = {**os.environ, "DOCKER_CONFIG": str(place.docker_config)}
+    async def _run(self, place: Workplace, options: Sequence[str], log: BuildLog) -> str:
+        """Run the program; its standard output."""
+        command = [*self.command(place), *options]
+        config = {
+            "DOCKER_CONFIG": str(place.docker_config),
+            "BUILDX_CONFIG": str(place.docker_config / "buildx"),
+        }
+        env = {**os.environ, **config}
         done = await process.attempt(command, env=env, on_line=log.add)
         if done.code != 0:
             name = place.request.context.name
             raise log.failure(name, f"{place.request.context.parent.name}/{name}/Dockerfile")
         return done.stdout
 
-    def _command(self, place: "_Workplace") -> list[str]:
-        request = place.request
-        command = [
-            *(str(self.buildctl), f"--addr={self.address}", "build"),
-            *("--progress=plain", "--frontend=dockerfile.v0"),
-            *(f"--local=context={place.context}", f"--local=dockerfile={place.dockerfile}"),
-            *("--opt=force-network-mode=host", "--allow=network.host"),
-            f"--opt=build-arg:SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
-        ]
-        command += [f"--opt=build-arg:{name}={value}" for name, value in request.arguments.items()]
-        command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
-        for number, (name, path) in enumerate(request.contexts.items()):
-            command += _named_context(f"context{number}", name, path)
-        return command
-
-
-@dataclass(frozen=True)
-class _Workplace:
-    """One build's own `directory`: the context as BuildKit gets it, and the operator's Docker configuration.
-
-    `dockerfile` is the directory of the Dockerfile, the context unless it is changed.
-    """
-
-    request: BuildRequest
-    directory: Path
-    context: Path
-    dockerfile: Path
-    docker_config: Path
-
 
 @asynccontextmanager
-async def _workplace(request: BuildRequest) -> AsyncIterator[_Workplace]:
+async def _workplace(request: BuildRequest) -> AsyncIterator[Workplace]:
     with tempfile.TemporaryDirectory(prefix="hubops-build-") as name:
         directory = Path(name)
         context = directory / "context"
         await asyncio.to_thread(copy_context, request.context, context)
-        yield _Workplace(request, directory, context, context, _link_docker_config(directory / "docker"))
-
-
-def _named_context(key: str, name: str, path: Path) -> list[str]:
-    index = path / "index.json"
-    if index.is_file():
-        digest = json.loads(index.read_text())["manifests"][0]["digest"]
-        return [f"--oci-layout={key}={path}", f"--opt=context:{name}=oci-layout://{key}@{digest}"]
-    return [f"--local={key}={path}", f"--opt=context:{name}=local:{key}"]
+        yield Workplace(request, directory, context, context, _link_docker_config(directory / "docker"))
 
 
 def _output(request: BuildRequest) -> str:
@@ -165,9 +161,17 @@ def _output(request: BuildRequest) -> str:
 
 
 def _link_docker_config(target: Path) -> Path:
-    """A link, not a copy: a run that is killed leaves no login behind."""
-    source = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    """Links, not copies: a run that is killed leaves no login behind."""
+    source = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     target.mkdir()
-    if source.is_file():
-        (target / "config.json").symlink_to(source.absolute())
+    for name in ("config.json", "contexts", "cli-plugins"):
+        if (source / name).exists():
+            (target / name).symlink_to((source / name).absolute())
+    # Its programs write here: which builder was used when.
+    buildx = Path(os.environ.get("BUILDX_CONFIG") or source / "buildx")
+    for path in (buildx / "current", *buildx.glob("instances/*"), *buildx.glob("defaults/*")):
+        if path.is_file():
+            copy = target / "buildx" / path.relative_to(buildx)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     return target

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubops.errors import UsageError
+from hubops.desired.yaml import Document
+from hubops.errors import RepositoryError, UsageError
 from hubops.names import did_you_mean
 
 Values = dict[str, Any]
+_NO_FILE = Document("", {}, {})
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class Hub:
     """One hub. `prefix` is the key its chart's dependency has in the values, "" where there is none.
 
     `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
-    below its own, lowest first.
+    below its own, lowest first. `documents` are the files its values come from, lowest first: those of
+    `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
+    Chart.lock.
     """
 
     name: str
@@ -50,6 +54,9 @@ class Hub:
     layers: tuple[Values, ...] = ()
     people: People = field(default_factory=People)
     proved_by: str = ""
+    documents: tuple[Document, ...] = ()
+    chart: Document = _NO_FILE
+    lock: Document = _NO_FILE
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,28 @@ class ImageReference:
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.pinned_tag}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in the repository, as errors.HubopsError says it.
+
+    `hubs` are those that it is about; none means all.
+    """
+
+    what: str
+    where: str = ""
+    why: str = ""
+    hint: str = ""
+    hubs: tuple[str, ...] = ()
+
+    def error(self) -> RepositoryError:
+        return RepositoryError(self.what, where=self.where, why=self.why, hint=self.hint)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check found; `notes` say what it could not look at."""
+
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()

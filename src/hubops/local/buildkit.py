@@ -1,9 +1,9 @@
-"""Our own BuildKit, where `docker buildx` is not to be had: one daemon per machine, for every instance."""
-
-from dataclasses import dataclass
-from pathlib import Path
+"""What builds images here: our own BuildKit, one daemon per machine, or `docker buildx` without root."""
 
 from hubops.clients import process
+from hubops.clients.buildctl import Buildctl
+from hubops.clients.builder import Builder
+from hubops.clients.buildx import Buildx
 from hubops.errors import MachineError
 from hubops.events import Emit
 from hubops.local import daemon, host, paths
@@ -28,22 +28,32 @@ root = "{paths.DATA_DIR / "buildkit"}"
 """
 
 
-@dataclass(frozen=True)
-class BuildKit:
-    """A BuildKit that answers: the client program and the daemon's address."""
-
-    buildctl: Path
-    address: str
-
-
-async def require_buildkit(emit: Emit) -> BuildKit:
-    """BuildKit ready to build; started when it does not answer.
+async def require_builder(emit: Emit) -> Builder:
+    """Our own BuildKit as root, else `docker buildx`, also where our own does not run.
 
     Raises:
-        MachineError: only root can run it, or it does not start.
+        MachineError: neither is to be had.
     """
+    buildx = Buildx()
     if not host.is_root():
-        raise MachineError("building images here needs root", hint="Run as root.")
+        if await buildx.is_there():
+            return buildx
+        hint = "Run as root, or install the plug-in buildx of Docker (the package docker-buildx-plugin)."
+        raise MachineError("building images without root needs docker buildx", hint=hint)
+    try:
+        return await require_buildkit(emit)
+    except MachineError:
+        if await buildx.is_there():
+            return buildx
+        raise
+
+
+async def require_buildkit(emit: Emit) -> Buildctl:
+    """Our own BuildKit ready to build; started when it does not answer. Only root can run it.
+
+    Raises:
+        MachineError: it does not start.
+    """
     buildctl = await require_tool("buildctl", emit)
     buildkitd = await require_tool("buildkitd", emit)
     config = paths.DATA_DIR / "buildkitd.toml"
@@ -54,4 +64,4 @@ async def require_buildkit(emit: Emit) -> BuildKit:
         return (await process.attempt([buildctl, f"--addr={ADDRESS}", "debug", "workers"])).code == 0
 
     await daemon.ensure_running("buildkitd", [buildkitd, f"--config={config}"], answers, paths.RUN_DIR)
-    return BuildKit(buildctl, ADDRESS)
+    return Buildctl(buildctl, ADDRESS)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubops import digest
-from hubops.clients import process
+from hubops.clients.builder import Builder, BuildRequest
 from hubops.events import Emit, Line, step
 from hubops.local import base_image, oci, paths
-from hubops.local.buildkit import BuildKit
 from hubops.local.docker import Docker
 
 
@@ -23,7 +22,7 @@ class Recipe:
 
 
 async def require_image(
-    recipe: Recipe, docker: Docker, buildkit: BuildKit, base: Path | None, emit: Emit
+    recipe: Recipe, docker: Docker, builder: Builder, base: Path | None, emit: Emit
 ) -> str:
     """The name of the image in Docker; built and loaded when it is not there."""
     name = f"hubops/{recipe.name}:{_key(recipe, base)}"
@@ -33,9 +32,7 @@ async def require_image(
         archive = paths.cache_dir() / f"{recipe.name}.tar"
         archive.parent.mkdir(parents=True, exist_ok=True)
         try:
-            await process.run(
-                _command(recipe, name, archive, buildkit, base), on_line=lambda line: emit(Line(line))
-            )
+            await builder.save(_request(recipe, name, base), archive, lambda line: emit(Line(line)))
             await docker("load", "-q", "-i", archive)
         finally:
             archive.unlink(missing_ok=True)
@@ -53,20 +50,7 @@ def _key(recipe: Recipe, base: Path | None) -> str:
     return digest.of_parts(parts)[:12]
 
 
-def _command(
-    recipe: Recipe, name: str, archive: Path, buildkit: BuildKit, base: Path | None
-) -> list[str | Path]:
+def _request(recipe: Recipe, name: str, base: Path | None) -> BuildRequest:
+    contexts = {**recipe.contexts, **({base_image.NAME: base} if base else {})}
     directory = paths.project_dir() / "toolchain" / recipe.directory
-    command: list[str | Path] = [
-        *(buildkit.buildctl, f"--addr={buildkit.address}", "build", "--progress=plain"),
-        *("--frontend=dockerfile.v0", f"--local=context={directory}", f"--local=dockerfile={directory}"),
-        *("--opt=force-network-mode=host", "--allow=network.host"),
-        f"--output=type=docker,name={name},dest={archive}",
-    ]
-    if base:
-        mapped = f"oci-layout://base@{oci.layout_digest(base)}"
-        command += [f"--oci-layout=base={base}", f"--opt=context:{base_image.NAME}={mapped}"]
-    command += [f"--opt=build-arg:{key}={value}" for key, value in recipe.arguments.items()]
-    for key, path in recipe.contexts.items():
-        command += [f"--local={key}={path}", f"--opt=context:{key}=local:{key}"]
-    return command
+    return BuildRequest(directory, name, push=False, contexts=contexts, arguments=recipe.arguments)

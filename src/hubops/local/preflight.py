@@ -57,7 +57,7 @@ def check_machine(steps: Sequence[Item]) -> None:
     """Refuse what cannot work before anything is done.
 
     Raises:
-        MachineError: no Docker and no way to install it, or too little disk.
+        MachineError: no Docker and no way to install it, nothing to build images with, or too little disk.
     """
     has_docker = any(step.title == "Docker" and step.done for step in steps)
     if not has_docker and not (host.is_root() and host.is_debian()):
@@ -65,10 +65,10 @@ def check_machine(steps: Sequence[Item]) -> None:
             "Docker is not running, and without root it cannot be installed here; nothing was done",
             hint="Install and start Docker (https://docs.docker.com/engine/install/), or run: sudo ./start",
         )
-    if not host.is_root():
+    if not (host.is_root() or _has_buildx()):
         raise MachineError(
-            "images are built by a BuildKit of hubops' own, which needs root; nothing was done",
-            hint="Run: sudo ./start",
+            "without root, images are built by docker buildx, which is not there; nothing was done",
+            hint="Install the plug-in buildx of Docker (the package docker-buildx-plugin), or run: sudo ./start",
         )
     needed = sum(step.disk_gb for step in steps if not step.done) * _GB + _DISK_SLACK
     free = shutil.disk_usage(_existing(paths.cache_dir())).free
@@ -108,3 +108,9 @@ def _docker_answers() -> bool:
         if done.returncode == 0:
             return True
     return False
+
+
+def _has_buildx() -> bool:
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0

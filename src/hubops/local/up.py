@@ -4,10 +4,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubops.clients.builder import Builder
 from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit, step
 from hubops.local import base_image, cluster, docker, registry
-from hubops.local.buildkit import BuildKit, require_buildkit
+from hubops.local.buildkit import require_builder
 from hubops.local.instance import Instance, save_instance
 from hubops.local.machine_image import Recipe, require_image
 from hubops.local.network import require_network
@@ -21,7 +22,7 @@ class Local:
 
     instance: Instance
     docker: docker.Docker
-    buildkit: BuildKit
+    builder: Builder
     base: Path | None
 
 
@@ -36,14 +37,14 @@ async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
         engine = await docker.require_docker(emit)
     kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)
     await _require_ours(instance, engine)
-    base, buildkit = await _builders(emit)
-    image = await _node_image(node_image, engine, buildkit, base, emit)
-    store = await require_image(Recipe("registry", "registry"), engine, buildkit, base, emit)
+    base, builder = await _builders(emit)
+    image = await _node_image(node_image, engine, builder, base, emit)
+    store = await require_image(Recipe("registry", "registry"), engine, builder, base, emit)
     save_instance(instance)
     network = await require_network(instance, engine)
     await registry.require_registry(instance, engine, network, store, emit)
     await cluster.require_cluster(instance, cluster.Parts(engine, kind, kubectl, network, image), emit)
-    return Local(instance, engine, buildkit, base)
+    return Local(instance, engine, builder, base)
 
 
 async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> None:
@@ -99,15 +100,15 @@ async def _require_ours(instance: Instance, engine: docker.Docker) -> None:
             )
 
 
-async def _builders(emit: Emit) -> tuple[Path | None, BuildKit]:
+async def _builders(emit: Emit) -> tuple[Path | None, Builder]:
     with step(emit, "base image"):
         base = await base_image.find_base(emit)
     with step(emit, "BuildKit"):
-        return base, await require_buildkit(emit)
+        return base, await require_builder(emit)
 
 
 async def _node_image(
-    wanted: str, engine: docker.Docker, buildkit: BuildKit, base: Path | None, emit: Emit
+    wanted: str, engine: docker.Docker, builder: Builder, base: Path | None, emit: Emit
 ) -> str:
     """The image asked for, or the official one where its registry answers, or ours."""
     official = "" if base else NODE_IMAGE
@@ -123,4 +124,4 @@ async def _node_image(
         {"KUBERNETES_VERSION": KUBERNETES},
         {"node": node.parent, "pause": pause.parent},
     )
-    return await require_image(recipe, engine, buildkit, base, emit)
+    return await require_image(recipe, engine, builder, base, emit)

@@ -5,7 +5,7 @@ The only package whose modules call several stages.
 
 from hubops.run.fleet import Ways, deploy_in_turn, merge
 from hubops.run.hub import Deployed, Terms, deploy
-from hubops.run.images import build_images, find_images
+from hubops.run.images import build_images, find_images, try_image
 from hubops.run.looking import hub_logs, read_statuses
 from hubops.run.order import find_commit, require_reproducible
 from hubops.run.planning import plan_against, plan_hub, plan_removed
@@ -36,5 +36,6 @@ __all__ = [
     "read_statuses",
     "require_reproducible",
     "secret_values",
+    "try_image",
     "verify_hub",
 ]

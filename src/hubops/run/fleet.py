@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from hubops.desired.model import Cluster, Fleet, Hub
@@ -136,10 +136,17 @@ class _Merge:
         return Outcome("hub", hub.name, result, note, took_s, hint, made.number or None, commit)
 
     def _failed(self, kind: str, name: str, error: HubopsError, took_s: float) -> Outcome:
-        mask = self.ways.redactor.mask
-        told = Told(mask(error.what), mask(error.where), mask(error.why), mask(error.hint))
-        commit = self.terms.commit.hash
-        return Outcome(kind, name, result_of(error), told.what, took_s, told, commit=commit)
+        outcome = failed_outcome(kind, name, error, took_s, self.ways.redactor)
+        return replace(outcome, commit=self.terms.commit.hash)
+
+
+def failed_outcome(
+    kind: str, name: str, error: HubopsError, took_s: float, redactor: Redactor | None = None
+) -> Outcome:
+    """The row of a report that tells an error, masked."""
+    mask = (redactor or Redactor()).mask
+    told = Told(mask(error.what), mask(error.where), mask(error.why), mask(error.hint))
+    return Outcome(kind, name, result_of(error), told.what, took_s, told)
 
 
 def result_of(error: HubopsError) -> Result:

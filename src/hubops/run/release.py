@@ -9,6 +9,7 @@ from hubops.clients.helm import Upgrade
 from hubops.desired.model import Values
 from hubops.errors import ReleaseError
 from hubops.events import step
+from hubops.execute.base import rebase
 from hubops.execute.chart_copy import copy_chart
 from hubops.execute.content import content_of, read_deployed, record_content
 from hubops.execute.heal import heal_release
@@ -52,6 +53,7 @@ async def bring(
         if changed:
             if not complete:
                 await writer.helm.dependency_build(upgrade.chart)
+            await rebase(writer.kube, release, namespace)
             await _upgrade(upgrade, writer, session)
             await record_content(writer.kube, release, namespace, content)
         note.text = f"{len(writer.gate.writes) - before} writes" if changed else "nothing changed"
@@ -65,7 +67,7 @@ async def _upgrade(upgrade: Upgrade, writer: Writer, session: Session) -> None:
     kube, namespace = session.kube, upgrade.namespace
     known = await rollout.find_pods(kube, namespace)
     hopeless = rollout.refuse_hopeless(kube, namespace, known, session.redactor)
-    stuck = refuse_stuck(kube, namespace, session.redactor)
+    stuck = refuse_stuck(kube, namespace, known, session.redactor)
     try:
         await upgrade_release(writer.helm, upgrade, writer.gate, hopeless, stuck)
     except ReleaseError as error:

@@ -1,0 +1,110 @@
+"""The repository's YAML files, each read once; what is wrong goes to whoever asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hubops.desired.secret_files import SecretState, classify
+from hubops.desired.yaml import Document, parse_yaml
+from hubops.errors import RepositoryError
+from hubops.names import did_you_mean
+
+_KINDS = {str: "a text (quote it)", bool: "true or false", dict: "keys and values", list: "a list"}
+Report = Callable[[RepositoryError], None]
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """secrets/<hub>.yaml: `content` as it lies there, `document` where it can be read without a key."""
+
+    name: str
+    state: SecretState
+    content: bytes
+    document: Document
+
+
+def read_secrets(root: Path, hub: str) -> SecretFile:
+    """The file with a hub's secrets, opened by nothing.
+
+    Raises:
+        RepositoryError: it is neither encrypted by git-crypt nor YAML.
+    """
+    name = f"secrets/{hub}.yaml"
+    content = (root / name).read_bytes() if (root / name).is_file() else None
+    rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
+    state = classify(content, name, "\n".join(file.read_text() for file in rules if file.is_file()))
+    is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
+    document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    return SecretFile(name, state, content or b"", document)
+
+
+def stop(error: RepositoryError) -> NoReturn:
+    """The report of those who go no further than the first thing that is wrong."""
+    raise error
+
+
+class Files:
+    """The files below `root`. Where `report` returns, what is wrong is left out and reading goes on.
+
+    `wrong` has the names of the files that had something wrong.
+    """
+
+    def __init__(self, root: Path, report: Report = stop) -> None:
+        self.root = root
+        self.wrong: set[str] = set()
+        self._report = report
+        self._documents: dict[str, Document] = {}
+
+    def read(self, name: str, keys: Mapping[str, type] | None = None) -> Document:
+        """A file that holds a mapping; an absent or empty one holds an empty mapping."""
+        if name not in self._documents:
+            self._documents[name] = self._load(name, keys)
+        return self._documents[name]
+
+    def refuse(self, name: str, error: RepositoryError) -> None:
+        """Something in the file of that name is wrong."""
+        self.wrong.add(name)
+        self._report(error)
+
+    def known(
+        self, document: Document, found: Any, keys: Mapping[str, type], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """What of `found`, at `path` of the document, has a key and a type of `keys`, and a value."""
+        if not isinstance(found, dict):
+            if found is not None:
+                what = f"{path[-1]} must hold keys and values"
+                self.refuse(document.file, RepositoryError(what, where=document.place(*path)))
+            return {}
+        return {
+            key: value
+            for key, value in found.items()
+            if self._is_known(document, (*path, key), value, keys) and value is not None
+        }
+
+    def _load(self, name: str, keys: Mapping[str, type] | None) -> Document:
+        file = self.root / name
+        try:
+            document = parse_yaml(file.read_bytes(), name) if file.is_file() else Document(name, None, {})
+        except RepositoryError as error:
+            self.refuse(name, error)
+            return Document(name, {}, {})
+        value = {} if document.value is None else document.value
+        if not isinstance(value, dict):
+            what = f"{name} must hold keys and values"
+            self.refuse(name, RepositoryError(what, where=document.place()))
+            value = {}
+        return replace(document, value=value if keys is None else self.known(document, value, keys, ()))
+
+    def _is_known(
+        self, document: Document, path: tuple[str, ...], value: Any, keys: Mapping[str, type]
+    ) -> bool:
+        key, where = path[-1], document.place(*path)
+        if key not in keys:
+            error = RepositoryError(f"unknown key {key}", where=where, hint=did_you_mean(key, keys))
+        elif value is not None and not isinstance(value, keys[key]):
+            error = RepositoryError(f"{key} must be {_KINDS[keys[key]]}, not {value!r}", where=where)
+        else:
+            return True
+        self.refuse(document.file, error)
+        return False

@@ -1,0 +1,69 @@
+"""A hub's secrets as they lie in the repository: there, encrypted, and with what hubops needs; not opened."""
+
+from collections.abc import Iterator
+
+from hubops.desired.files import SecretFile
+from hubops.desired.model import Hub
+from hubops.desired.probe import SERVICE_NAME
+from hubops.desired.secret_files import SecretState, plain_places
+from hubops.errors import RepositoryError
+
+TOKEN = ("hub", "services", SERVICE_NAME, "apiToken")
+_ENCRYPT = "Encrypt it: sops encrypt -i {0}"
+
+
+def check_secrets(hub: Hub, file: SecretFile) -> Iterator[RepositoryError]:
+    """What is wrong with the file; on the local cluster secrets are generated, and there is none to check."""
+    if file.state is SecretState.MISSING:
+        yield missing(hub, file.name)
+    elif file.state is SecretState.PLAIN:
+        yield plain(file.name)
+    elif file.state is SecretState.SOPS:
+        what, why = "this is plain between encrypted values", "it was put in without sops"
+        hint = f"Replace what was there, for it is in git's history; edit with: sops edit {file.name}"
+        yield from (
+            RepositoryError(what, where=where, why=why, hint=hint) for where in plain_places(file.document)
+        )
+    if file.state in {SecretState.SOPS, SecretState.GIT_CRYPT_OPEN} and not has_token(
+        hub, file.document.value
+    ):
+        yield no_token(hub, file.name)
+
+
+def missing(hub: Hub, name: str) -> RepositoryError:
+    return RepositoryError(
+        f"the secrets of {hub.name} are missing",
+        where=name,
+        why=f"only on the local cluster secrets are generated; {hub.name} is on {hub.cluster.name}",
+        hint=f"Write {'.'.join(token_path(hub))} and the hub's other secrets to it. {_ENCRYPT.format(name)}",
+    )
+
+
+def plain(name: str) -> RepositoryError:
+    return RepositoryError(
+        f"the secrets in {name} are plain in git",
+        where=name,
+        why="neither sops nor git-crypt encrypts it",
+        hint=f"{_ENCRYPT.format(name)}; if it was ever pushed, replace every secret in it.",
+    )
+
+
+def no_token(hub: Hub, name: str) -> RepositoryError:
+    return RepositoryError(
+        f"{name} lacks {'.'.join(token_path(hub))}",
+        where=name,
+        why="with this token hubops proves that people can work on the hub",
+        hint=f"Make one with: openssl rand -hex 32; add it with: sops edit {name}",
+    )
+
+
+def token_path(hub: Hub) -> tuple[str, ...]:
+    """Where a file of secrets has the token: helm takes the file as it is, so charts have their keys in it."""
+    return ((hub.prefix,) if hub.prefix else ()) + TOKEN
+
+
+def has_token(hub: Hub, values: object) -> bool:
+    """Whether values of a file of secrets hold the token of hubops' service."""
+    for key in token_path(hub):
+        values = values.get(key) if isinstance(values, dict) else None
+    return bool(values)

@@ -1,0 +1,97 @@
+"""secrets/<hub>.yaml as it lies in the repository: whether it is encrypted, told without opening it."""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from hubops.desired.model import Values
+from hubops.desired.yaml import Document, Path, parse_yaml
+
+_GIT_CRYPT = b"\0GITCRYPT\0"
+_METADATA = "sops"
+_ENCRYPTED = re.compile(r"ENC\[.*,type:(\w+)\]", re.DOTALL)
+STAND_IN = "0" * 64  # hexadecimal, and as long as any secret must be
+_STAND_INS: Values = {"str": STAND_IN, "int": 1, "float": 1.5, "bool": True}
+# With one of these sops leaves a part in plain on purpose.
+_PARTLY = ("encrypted_regex", "unencrypted_regex", "encrypted_suffix", "encrypted_comment_regex")
+
+
+class SecretState(Enum):
+    """What a file of secrets is; GIT_CRYPT_OPEN is plain here and encrypted in git."""
+
+    MISSING = "missing"
+    PLAIN = "plain"
+    SOPS = "sops"
+    GIT_CRYPT_LOCKED = "locked by git-crypt"
+    GIT_CRYPT_OPEN = "opened by git-crypt"
+
+
+def classify(content: bytes | None, file: str, attributes: str = "") -> SecretState:
+    """What a file is, by its bytes (None where there is none) and the text of .gitattributes.
+
+    Raises:
+        RepositoryError: it is not YAML.
+    """
+    if content is None:
+        return SecretState.MISSING
+    if content.startswith(_GIT_CRYPT):
+        return SecretState.GIT_CRYPT_LOCKED
+    value = parse_yaml(content, file).value
+    metadata = value.get(_METADATA) if isinstance(value, dict) else None
+    # Who puts decrypted values back beside the metadata has nothing encrypted.
+    if isinstance(metadata, dict) and any(_is_encrypted(leaf) for _, leaf in _leaves(_own(value), ())):
+        return SecretState.SOPS
+    return SecretState.GIT_CRYPT_OPEN if _is_git_crypt(file, attributes) else SecretState.PLAIN
+
+
+def plain_places(document: Document) -> list[str]:
+    """Where a file that sops encrypts as a whole has something in plain: it was put in without sops."""
+    metadata = document.value[_METADATA]
+    if any(key in metadata for key in _PARTLY):
+        return []
+    suffix = metadata.get("unencrypted_suffix") or "_unencrypted"
+    return [
+        document.place(*path)
+        for path, leaf in _leaves(_own(document.value), ())
+        if leaf not in (None, "") and not _is_encrypted(leaf)
+        if not any(str(part).endswith(suffix) for part in path)
+    ]
+
+
+def with_stand_ins(value: Any) -> Any:
+    """The content of a file of secrets, with a stand-in of the same type for each value."""
+    if isinstance(value, dict):
+        return {key: with_stand_ins(item) for key, item in value.items() if key != _METADATA}
+    if isinstance(value, list):
+        return [with_stand_ins(item) for item in value]
+    match = _ENCRYPTED.fullmatch(value) if isinstance(value, str) else None
+    return value and _STAND_INS.get(match[1] if match else type(value).__name__, STAND_IN)
+
+
+def _own(value: Values) -> Values:
+    return {key: item for key, item in value.items() if key != _METADATA}
+
+
+def _is_encrypted(leaf: Any) -> bool:
+    return isinstance(leaf, str) and _ENCRYPTED.fullmatch(leaf) is not None
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if not isinstance(value, (dict, list)):
+        yield path, value
+        return
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _leaves(item, (*path, key))
+
+
+def _is_git_crypt(file: str, attributes: str) -> bool:
+    """Whether the last line of .gitattributes that sets a filter for the file sets git-crypt's."""
+    found = ""
+    for pattern, *words in (line.split() for line in attributes.splitlines() if line.strip()):
+        name = file if "/" in pattern else file.rsplit("/", 1)[-1]
+        filters = [word for word in words if word.lstrip("-!").split("=")[0] == "filter"]
+        if filters and fnmatchcase(name, pattern.lstrip("/")):
+            found = filters[-1]
+    return found == "filter=git-crypt"
