@@ -130,7 +130,17 @@ def find_missing(shown: list[str], printed: list[str]) -> str:
 
 
 async def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
-    words: list[str | Path] = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", tmp_path / "trees"]
+    words: list[str | Path] = [
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        "-d",
+        tmp_path / "trees",
+    ]
     await process.run([sys.executable, *words, DOCS, tmp_path / "html"])
     assert (tmp_path / "html" / "authentication.html").exists()
 

@@ -1,10 +1,9 @@
 """What a hub is deployed from: the key of its content, and the chart packed and back."""
 
-import contextlib
 import io
 import os
 import shutil
-import tarfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,12 +188,12 @@ def test_the_same_files_pack_to_the_same_bytes(root: Path, tmp_path: Path) -> No
 
 
 def test_what_is_packed_tells_nothing_of_where_and_by_whom(root: Path, tmp_path: Path) -> None:
-    with tarfile.open(fileobj=io.BytesIO(pack(bundle(root, tmp_path / "run")))) as packed:
-        members = packed.getmembers()
+    with zipfile.ZipFile(io.BytesIO(pack(bundle(root, tmp_path / "run")))) as packed:
+        members = packed.infolist()
     assert members
-    assert not [member.name for member in members if member.name.startswith("/") or ".." in member.name]
-    assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in members} == {
-        (0, 0, "", "", 0)
+    assert not [m.filename for m in members if m.filename.startswith("/") or ".." in m.filename]
+    assert {(m.date_time, m.external_attr >> 16, m.extra) for m in members} == {
+        ((1980, 1, 1, 0, 0, 0), 0o600, b"")
     }
 
 
@@ -207,21 +206,14 @@ def test_a_link_in_a_chart_is_packed_as_what_it_leads_to(root: Path, tmp_path: P
     assert copy.read_text() == (root / "values/organisation.yaml").read_text()
 
 
-@pytest.mark.parametrize(
-    ("name", "link"),
-    [("../outside", ""), ("/tmp/hubops-outside", ""), ("inside", "../../outside"), ("inside", "/etc/passwd")],
-)
+@pytest.mark.parametrize("name", ["../outside", "/outside-the-run", "inside/../../outside"])
 def test_a_packed_chart_that_was_tampered_with_writes_nothing_outside(
-    name: str, link: str, root: Path, tmp_path: Path
+    name: str, root: Path, tmp_path: Path
 ) -> None:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        info = tarfile.TarInfo(name)
-        info.type, info.linkname = (tarfile.SYMTYPE, link) if link else (tarfile.REGTYPE, "")
-        archive.addfile(info, None if link else io.BytesIO())
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, "")
     before = set(tmp_path.iterdir())
-    with contextlib.suppress(tarfile.FilterError):
-        unpack(packed.getvalue(), content(root), tmp_path / "back")
-    assert not Path("/tmp/hubops-outside").exists()
+    unpack(packed.getvalue(), content(root), tmp_path / "back")
+    assert not Path("/outside-the-run").exists()
     assert {path.name for path in set(tmp_path.iterdir()) - before} <= {"back", "run"}
-    assert not [path for path in (tmp_path / "back").rglob("*") if path.is_symlink()]

@@ -1,7 +1,5 @@
 """Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
 
-import io
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,8 +104,8 @@ class Git:
         done = await process.attempt(["git", "-C", top, *words])
         if done.code != 0:
             raise RepositoryError(f"git has no files of {ref}", why=done.tail)
-        with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as packed:
-            packed.extractall(target, filter="tar")
+        target.mkdir(parents=True)
+        await process.run(["tar", "-xf", archive, "-C", target])
         archive.unlink()
 
     async def _attempt(self, *words: str) -> process.Finished:

@@ -1,10 +1,9 @@
 """What a hub is deployed from: its chart and plain values in one directory, packed to be brought back later."""
 
-import gzip
 import io
 import json
 import re
-import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,27 +60,23 @@ def make_bundle(
 
 
 def pack(bundle: Bundle) -> bytes:
-    """The chart with its dependencies; the same bytes for the same files."""
+    """The chart with its dependencies as a ZIP archive; the same bytes for the same files."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path in sorted(bundle.chart.rglob("*")):
-            archive.add(path, path.relative_to(bundle.chart).as_posix(), recursive=False, filter=_anonymous)
-    return gzip.compress(packed.getvalue(), mtime=0)
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(path for path in bundle.chart.rglob("*") if path.is_file()):
+            # Their time is the oldest that ZIP knows.
+            info = zipfile.ZipInfo(path.relative_to(bundle.chart).as_posix())
+            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def unpack(packed: bytes, content: Content, directory: Path) -> Bundle:
-    """The chart of a record, ready for helm, in `directory`."""
+    """The chart of a record, ready for helm, in `directory`; no name in it leads out of there."""
     chart = directory / "chart"
     chart.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as archive:
-        archive.extractall(chart, filter="data")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(chart)
     return Bundle(directory, chart, content, complete=True)
-
-
-def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = info.mtime = 0
-    info.uname = info.gname = ""
-    return info
 
 
 def _dependencies(chart: Path) -> list[dict[str, Any]]:

@@ -58,7 +58,6 @@ async def deploy(
         HubopsError: it failed with what was seen, and there was nothing to go back to; or nobody can tell.
     """
     terms = terms or Terms()
-    require_valid(fleet, hub)
     learn_secrets(hub, session)
     bundle = await wanted_bundle(fleet, hub, session)
     async with hold_and_write(session, hub.name) as writer:
@@ -90,6 +89,7 @@ async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:
         RepositoryError: its files are wrong.
         RefusedError, OutOfReachError: an image is not in the registry, or nobody can tell.
     """
+    require_valid(fleet, hub)
     machine = session.machine
     images = await find_images(fleet, image_names(hub, *machine.top), machine)
     values = render_values(hub, images, *machine.top)
