@@ -126,6 +126,7 @@ async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> 
     for left in (instance.kubeconfig, instance.kubeconfig.with_name("kubeconfig.lock")):
         left.unlink(missing_ok=True)
     _write_mounts(instance, parts.network)
+    host.require_free_port(instance.edge_port, "--port")
     config = instance.directory / "kind.json"
     write_atomically(config, json.dumps(_kind_config(instance, parts.image), indent=2))
     await process.run(
