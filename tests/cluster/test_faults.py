@@ -112,8 +112,9 @@ FAULTS = {
     "port conflict": Fault(
         ("provided port is already allocated", "second"), edit=template(PORT), within_s=10
     ),
+    # A hook may take as long as the hub's timeout allows; here that is a minute.
     "hook that hangs": Fault(
-        ("pre-upgrade hooks failed", "prepare-lecture"), edit=template(HOOK), within_s=60
+        ("pre-upgrade hooks failed", "prepare-lecture"), edit=template(HOOK), within_s=75
     ),
     "wrong key in hub.config": Fault(
         ("JupyterHub does not know KubeSpawner.strt_timeout",),
@@ -144,6 +145,8 @@ def faulty_fleet(directory: Path, fault: Fault) -> Path:
     values = root / "hub-charts" / HUB / "values.yaml"
     own = parse_yaml(values.read_text(), "values.yaml").value
     values.write_text(json.dumps(merge(own, {"jupyterhub": change})))
+    with (root / "hub-charts" / HUB / "hub.yaml").open("a") as settings:
+        settings.write("timeout: 60\n")
     fault.edit(root)
     return root
 

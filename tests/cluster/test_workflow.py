@@ -74,9 +74,9 @@ async def cluster_state(cluster: Cluster) -> dict[str, str]:
     wanted = [kind for kind in kinds.split() if "event" not in kind and "metrics" not in kind]
     found = json.loads(await cluster.run("get", ",".join(wanted), "-A", "-o", "json"))["items"]
     return {
-        f"{item['kind']} {item['metadata'].get('namespace')}/{item['metadata']['name']}": item["metadata"][
-            "resourceVersion"
-        ]
+        f"{item['kind']} {item['metadata'].get('namespace')}/{item['metadata']['name']}": item[
+            "metadata"
+        ].get("resourceVersion", "")
         for item in found
         if item["kind"] not in RESTLESS
     }

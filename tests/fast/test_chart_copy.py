@@ -48,6 +48,17 @@ def test_packed_and_unpacked_charts_of_its_own_are_copied_with_it(root: Path, tm
     assert files(tmp_path / "run") == files(root)
 
 
+def test_hubops_own_two_files_are_no_part_of_a_chart_but_templates_of_their_names_are(
+    root: Path, tmp_path: Path
+) -> None:
+    hub = chart(root / "hub-charts/earth")
+    (hub / "templates").mkdir()
+    for name in ("hub.yaml", "people.yaml", "templates/hub.yaml", "templates/people.yaml"):
+        (hub / name).touch()
+    copy = copy_chart(root, hub, tmp_path / "run")
+    assert set(files(copy)) == {"Chart.yaml", "templates/hub.yaml", "templates/people.yaml"}
+
+
 def test_a_relative_root_and_two_charts_that_need_each_other(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

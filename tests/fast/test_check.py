@@ -220,7 +220,7 @@ def upstream(request: pytest.FixtureRequest, repository: Path, write: Write) -> 
         shutil.copy(archive, charts)
     else:
         with tarfile.open(archive) as packed:
-            packed.extractall(charts, filter="data")
+            packed.extractall(charts)  # noqa: S202 - the upstream chart
     write(CHART, dependency('"4.4.0"', "https://hub.jupyter.org/helm-chart/"))
     lock(repository)
     return repository
@@ -406,6 +406,14 @@ def test_a_shared_file_that_is_not_yaml_is_told_once_and_hides_no_other_fault(
     broken, unlocked = find_problems(repository).problems
     assert (broken.where, broken.hubs) == ("values/organisation.yaml:2:1", ())
     assert unlocked.what == "staginghub has no Chart.lock"
+
+
+@pytest.mark.parametrize("name", ["hubops.yaml", "hub-charts/staginghub/Chart.lock", OWN, CHART])
+def test_what_follows_from_a_file_that_is_not_yaml_is_not_told(
+    name: str, repository: Path, write: Write
+) -> None:
+    write(name, "a: [\n")
+    assert only(find_problems(repository)).where == f"{name}:2:1"
 
 
 def test_of_one_hub_only_its_own_and_shared_problems_are_told(repository: Path, write: Write) -> None:

@@ -113,10 +113,20 @@ async def cannot_start(kube: Kube, pod: Json, redactor: Redactor) -> ReleaseErro
 
 
 async def explain(kube: Kube, namespace: str, redactor: Redactor) -> str:
-    """What the pods of a namespace that are not ready say: their events and last log lines, masked."""
+    """What pods that are not ready say (events, last log lines; masked), and which Jobs do not end."""
     pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=_OURS)
     parts = [await _explain_pod(kube, namespace, pod, redactor) for pod in pods if not is_ready(pod)]
-    return "\n".join(parts)
+    return "\n".join([*parts, *await _or_reason(lambda: _unfinished_jobs(kube, namespace))])
+
+
+async def _unfinished_jobs(kube: Kube, namespace: str) -> list[str]:
+    """Hooks are Jobs; one that runs and runs has pods that look well."""
+    jobs, _ = await kube.list(f"/apis/batch/v1/namespaces/{namespace}/jobs")
+    running = [job for job in jobs if job.get("status", {}).get("active")]
+    return [
+        f"job {job['metadata']['name']} runs since {job['status'].get('startTime')} and has not ended"
+        for job in running
+    ]
 
 
 async def _explain_pod(kube: Kube, namespace: str, pod: Json, redactor: Redactor) -> str:

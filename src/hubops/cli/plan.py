@@ -40,11 +40,12 @@ def command(hubs: tuple[str, ...], against: str, form: str, exit_code: bool) -> 
         )
     match form:
         case "json":
-            click.echo(json.dumps([asdict(plan) for plan in plans], indent=2))
+            text = json.dumps([asdict(plan) for plan in plans], indent=2)
         case "markdown":
-            click.echo(format_summary([outcome(plan) for plan in plans], "Plan"))
+            text = format_summary([outcome(plan) for plan in plans], "Plan")
         case _:
-            click.echo(format_plan(plans))
+            text = format_plan(plans)
+    click.echo(redactor.mask(text))
     if exit_code and any(plan.action in CHANGES for plan in plans):
         raise SystemExit(_CHANGES_CODE)
 

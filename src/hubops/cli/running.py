@@ -59,5 +59,7 @@ async def _guarded(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _give_up(number: int) -> None:
+    """From a thread, whatever the others do: no buffered stream, which one of them may hold."""
+    os.write(2, f"error: {InterruptedRunError(number)}\n".encode())
     process.kill_all()
     os._exit(128 + number)

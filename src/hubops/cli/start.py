@@ -32,9 +32,12 @@ def command() -> None:
 async def _start(fleet: Fleet, hubs: list[Hub], instance: Instance, emit: Emit, redactor: Redactor) -> None:
     await up(instance, emit)
     machine = await load_machine(fleet, cluster_of(hubs), emit)
-    names = {EDGE, *(name for hub in hubs for name in image_names(hub, *machine.top))}
-    await run.build_images(fleet, sorted(names), machine.registry, machine.workshop, emit, push=True)
-    terms, ways = run.Terms(await run.find_commit(fleet.root)), load_ways(fleet, emit, redactor)
+    images = {EDGE, *(name for hub in hubs for name in image_names(hub, *machine.top))}
+    await run.build_images(fleet, sorted(images), machine.registry, machine.workshop, emit, push=True)
+    # Whoever starts the local cluster means these files, whatever failed or was deployed before.
+    names = {hub.name for hub in hubs}
+    terms = run.Terms(await run.find_commit(fleet.root), retry=frozenset(names), backwards=True)
+    ways = load_ways(fleet, emit, redactor)
     async with run.open_session(machine, emit, redactor) as session:
         await ways.prepare(session)
         for hub in hubs:

@@ -1,7 +1,5 @@
 """Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
 
-import io
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +30,23 @@ class Git:
         self._root = root
 
     async def find_head(self) -> Head | None:
-        """What is checked out; None outside a repository, and before its first commit."""
-        shown = await self._attempt("log", "-1", "--format=%H %cI")
+        """What is checked out; None outside a repository, and before its first commit.
+
+        Raises:
+            ProgramError: there is a repository, and git does not read it: it belongs to somebody else, say.
+        """
+        # A signature would be told first, where the person's settings ask for that.
+        shown = await self._attempt("log", "-1", "--no-show-signature", "--format=%H %cI")
         if shown.code != 0:
+            root = self._root.resolve()
+            inside = any((directory / ".git").exists() for directory in (root, *root.parents))
+            if inside and (await self._attempt("symbolic-ref", "-q", "HEAD")).code != 0:
+                raise ProgramError("git cannot read this repository", where=str(root), why=shown.tail)
             return None
         commit, at = shown.stdout.split()
         branch = (await self._attempt("symbolic-ref", "--short", "-q", "HEAD")).stdout.strip()
         shallow = (await self._run("rev-parse", "--is-shallow-repository")).strip() == "true"
-        dirty = bool(await self._run("status", "--porcelain", "--", "."))
+        dirty = bool(await self.changes())
         return Head(commit, at, branch, shallow, dirty)
 
     async def is_ancestor(self, older: str, newer: str) -> Answer[bool]:
@@ -54,7 +61,8 @@ class Git:
 
     async def changes(self) -> str:
         """The files that differ from the commit, as `git status --short` lists them."""
-        return (await self._run("status", "--short", "--", ".")).rstrip()
+        # Whatever the person's settings say of new files.
+        return (await self._run("status", "--short", "--untracked-files=normal", "--", ".")).rstrip()
 
     async def contains(self, branch: str, commit: str) -> bool:
         """Whether a commit is part of a branch that this clone knows."""
@@ -88,13 +96,16 @@ class Git:
         Raises:
             RepositoryError: there is no such commit.
         """
-        prefix = (await self._run("rev-parse", "--show-prefix")).strip()
+        prefix = (await self._run("rev-parse", "--show-prefix")).rstrip("\n")
         archive = target.with_suffix(".tar")
-        done = await self._attempt("archive", "--format=tar", f"--output={archive}", f"{ref}:{prefix}")
+        # From the top, for git archives a directory only where it looks as it did at that commit.
+        top = (await self._run("rev-parse", "--show-toplevel")).rstrip("\n")
+        words = ["archive", "--format=tar", f"--output={archive}", f"{ref}:{prefix}"]
+        done = await process.attempt(["git", "-C", top, *words])
         if done.code != 0:
             raise RepositoryError(f"git has no files of {ref}", why=done.tail)
-        with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as packed:
-            packed.extractall(target, filter="tar")
+        target.mkdir(parents=True)
+        await process.run(["tar", "-xf", archive, "-C", target])
         archive.unlink()
 
     async def _attempt(self, *words: str) -> process.Finished:

@@ -10,7 +10,13 @@ from hubops.desired.yaml import Document, parse_yaml
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
 
-_KINDS = {str: "a text (quote it)", bool: "true or false", dict: "keys and values", list: "a list"}
+_KINDS = {
+    str: "a text (quote it)",
+    bool: "true or false",
+    int: "a whole number",
+    dict: "keys and values",
+    list: "a list",
+}
 Report = Callable[[RepositoryError], None]
 
 

@@ -38,7 +38,7 @@ class Hub:
     `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
-    Chart.lock.
+    Chart.lock. `timeout_s` is how long helm waits for the release.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Hub:
     layers: tuple[Values, ...] = ()
     people: People = field(default_factory=People)
     proved_by: str = ""
+    timeout_s: int = 600
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
     lock: Document = _NO_FILE

@@ -66,7 +66,8 @@ def require_valid(fleet: Fleet, hub: Hub) -> None:
 
 def _secrets(fleet: Fleet, hub: Hub, errors: list[RepositoryError]) -> SecretFile | None:
     """The hub's file of secrets, when it has one that can be read; what is wrong with it goes to `errors`."""
-    if hub.cluster.local:
+    # Without a context it is a cluster that hubops.yaml does not tell about, which is a problem of its own.
+    if hub.cluster.local or not hub.cluster.context:
         return None
     try:
         file = read_secrets(fleet.root, hub.name)

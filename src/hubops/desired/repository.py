@@ -22,6 +22,7 @@ _HUB_KEYS = {
     "release": str,
     "namespace": str,
     "url": str,
+    "timeout": int,
 }
 _PEOPLE_KEYS = {"admins": list, "allowed": list}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
@@ -131,6 +132,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         layers=tuple(document.value for document in shared),
         people=_people(files, files.read(f"{relative}/people.yaml", _PEOPLE_KEYS)),
         proved_by=own.get("proved-by", ""),
+        timeout_s=own.get("timeout", 600),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,
         lock=files.read(f"{relative}/Chart.lock"),

@@ -1,9 +1,9 @@
 """What a hub is deployed from: its chart and plain values in one directory, packed to be brought back later."""
 
-import gzip
 import io
 import json
-import tarfile
+import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,18 @@ def make_bundle(
         RepositoryError: Chart.yaml is wrong.
     """
     chart = copy_chart(root, hub.directory, directory)
-    # Without comments, which change nothing and would ask for a new proof.
-    (chart / "values.yaml").write_text(json.dumps(hub.values, sort_keys=True))
+    # All of it is among `values`, with what hubops resolves; helm would merge the raw file below them.
+    (chart / "values.yaml").write_text("{}\n")
     dependencies = _dependencies(chart)
-    below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *_files_outside(directory, chart)])
-    shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
     # Not Chart.lock, which says when it was generated: what it pins is among the dependencies.
-    own = _files(chart, (path for path in chart.rglob("*") if path != chart / "Chart.lock"))
+    kept = [
+        path for path in chart.rglob("*") if path.name != "Chart.lock" and not _is_fetched(path, dependencies)
+    ]
+    within = _files(chart, (path for path in kept if path.is_relative_to(chart / "charts")))
+    outside = _files_outside(directory, chart)
+    below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *outside, *within])
+    shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
+    own = _files(chart, kept)
     key = digest.of_parts([below, json.dumps(values, sort_keys=True), *own])[:_DIGITS]
     pinned = {name: str(image) for name, image in images.items()}
     content = Content(key, pinned, below, _name(dependencies), shared, values, hub.prefix)
@@ -55,27 +60,23 @@ def make_bundle(
 
 
 def pack(bundle: Bundle) -> bytes:
-    """The chart with its dependencies; the same bytes for the same files."""
+    """The chart with its dependencies as a ZIP archive; the same bytes for the same files."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path in sorted(bundle.chart.rglob("*")):
-            archive.add(path, path.relative_to(bundle.chart).as_posix(), recursive=False, filter=_anonymous)
-    return gzip.compress(packed.getvalue(), mtime=0)
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(path for path in bundle.chart.rglob("*") if path.is_file()):
+            # Their time is the oldest that ZIP knows.
+            info = zipfile.ZipInfo(path.relative_to(bundle.chart).as_posix())
+            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def unpack(packed: bytes, content: Content, directory: Path) -> Bundle:
-    """The chart of a record, ready for helm, in `directory`."""
+    """The chart of a record, ready for helm, in `directory`; no name in it leads out of there."""
     chart = directory / "chart"
     chart.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as archive:
-        archive.extractall(chart, filter="data")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(chart)
     return Bundle(directory, chart, content, complete=True)
-
-
-def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = info.mtime = 0
-    info.uname = info.gname = ""
-    return info
 
 
 def _dependencies(chart: Path) -> list[dict[str, Any]]:
@@ -85,6 +86,12 @@ def _dependencies(chart: Path) -> list[dict[str, Any]]:
         if file.is_file() and (found := (yaml.safe_load(file.read_bytes()) or {}).get("dependencies")):
             return list(found)
     return []
+
+
+def _is_fetched(path: Path, dependencies: list[dict[str, Any]]) -> bool:
+    """Whether helm replaces it by what it fetches: somebody's `helm dependency build` left it in the clone."""
+    names = [re.escape(str(each.get("name"))) for each in dependencies if each.get("repository")]
+    return any(re.fullmatch(rf"{name}-v?\d.*\.tgz", path.name) for name in names)
 
 
 def _name(dependencies: list[dict[str, Any]]) -> str:

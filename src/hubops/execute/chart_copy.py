@@ -7,8 +7,9 @@ import yaml
 
 from hubops.errors import RepositoryError
 
-# Two files are hubops' own: what they say reaches helm as values, and people are no part of a chart.
-_IGNORED = shutil.ignore_patterns("tmpcharts*", "__pycache__", "people.yaml", "hub.yaml")
+_LEFT_BEHIND = shutil.ignore_patterns("tmpcharts*", "__pycache__")
+# hubops' own: what they say reaches helm as values, and people are no part of a chart.
+_OURS = {"people.yaml", "hub.yaml"}
 
 
 def copy_chart(root: Path, chart: Path, target: Path) -> Path:
@@ -29,7 +30,11 @@ def _copy(root: Path, chart: Path, target: Path, copied: set[Path]) -> None:
     if chart in copied:
         return
     copied.add(chart)
-    shutil.copytree(chart, target / chart.relative_to(root), ignore=_IGNORED, dirs_exist_ok=True)
+
+    def ignored(directory: str, names: list[str]) -> set[str]:
+        return _LEFT_BEHIND(directory, names) | (_OURS & set(names) if Path(directory) == chart else set())
+
+    shutil.copytree(chart, target / chart.relative_to(root), ignore=ignored, dirs_exist_ok=True)
     file = chart / "Chart.yaml"
     for relative in _relative_dependencies(file, str(file.relative_to(root))):
         source = (chart / relative).resolve()

@@ -4,11 +4,12 @@ A kubeconfig's context is a name for an address, and both change hands.
 """
 
 from hubops.answer import Absent, Present
-from hubops.clients.kube import Kube
-from hubops.errors import OutOfReachError, RefusedError
+from hubops.clients.kube import Kube, is_status
+from hubops.errors import ClusterError, OutOfReachError, RefusedError
 
 _PATH = "/api/v1/namespaces/hubops/configmaps"
 _NAME = "cluster"
+_CONFLICT = 409
 
 
 async def require_cluster(kube: Kube, name: str) -> None:
@@ -38,4 +39,9 @@ async def mark_cluster(kube: Kube, name: str) -> None:
     await require_cluster(kube, name)
     if isinstance(await kube.find(f"{_PATH}/{_NAME}"), Absent):
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME}, "data": {"name": name}}
-        await kube.create(_PATH, body)
+        try:
+            await kube.create(_PATH, body)
+        except ClusterError as error:
+            if not is_status(error, _CONFLICT):
+                raise
+            await require_cluster(kube, name)  # the deploy of another hub was faster

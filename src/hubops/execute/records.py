@@ -48,14 +48,16 @@ async def end(kube: Kube, record: Record, *, bundle: bytes = b"") -> Record:
 async def prune(kube: Kube, history: History) -> None:
     """Forget the oldest: records beyond the fifty newest, charts beyond those of the five newest proofs.
 
-    What the hub runs, and the last proof, are never among them.
+    What the hub runs, the last proof, and the chart to go back to are never among them.
     """
-    for record in history.records[:-_KEPT_RECORDS]:
-        if record != history.last_proved:
-            await kube.delete(f"{_SECRETS}/{_name(record)}")
-    kept = [record for record in history.records[-_KEPT_RECORDS:] if record.kept]
+    needed = {r.number for r in (history.standing, history.last_proved, history.restorable) if r}
+    old = [record for record in history.records[:-_KEPT_RECORDS] if record.number not in needed]
+    for record in old:
+        await kube.delete(f"{_SECRETS}/{_name(record)}")
+    kept = [record for record in history.records if record.kept and record not in old]
     for record in kept[:-_KEPT_BUNDLES]:
-        await kube.patch(f"{_SECRETS}/{_name(record)}", {"data": {"bundle": None}})
+        if record.number not in needed:
+            await kube.patch(f"{_SECRETS}/{_name(record)}", {"data": {"bundle": None}})
 
 
 def _name(record: Record) -> str:

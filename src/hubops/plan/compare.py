@@ -31,5 +31,5 @@ def stopped(hub: str, decision: Decision, deployed: int) -> HubPlan:
 def _moved(before: People, after: People) -> tuple[int, int]:
     """How many people come and go. Names are nobody's business in a plan that many read."""
     old, new = {*before.admins, *before.allowed}, {*after.admins, *after.allowed}
-    changed_role = len({*before.admins} ^ {*after.admins} & old & new)
+    changed_role = len(({*before.admins} ^ {*after.admins}) & old & new)
     return len(new - old) + changed_role, len(old - new)

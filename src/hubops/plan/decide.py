@@ -32,8 +32,11 @@ def decide(
 
 
 def find_proof(wanted: Content, prover: History) -> Record | None:
-    """The prover's newest attempt with every image, the chart and the shared layers of `wanted`."""
-    return next((r for r in reversed(prover.records) if not _unlike(wanted, r.content)), None)
+    """The prover's newest attempt with every image, the chart and the shared layers of `wanted`.
+
+    One that helm refused for a setting of the prover's own tells nothing of them.
+    """
+    return next((r for r in reversed(prover.records) if r.touched and not _unlike(wanted, r.content)), None)
 
 
 def _unlike(wanted: Content, proved: Content) -> list[str]:

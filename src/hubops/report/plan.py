@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hubops.plan.model import CHANGES, Difference, HubPlan
+from hubops.plan.model import CHANGES, HELD, WAITS, Difference, HubPlan
 from hubops.report.model import Outcome, Result
 
 _MOST_CHANGES = 12  # more are counted
@@ -17,8 +17,9 @@ def format_plan(plans: Sequence[HubPlan]) -> str:
 
 def outcome(plan: HubPlan) -> Outcome:
     """A row of a report, for a pull request."""
-    planned = plan.action in CHANGES
-    result = Result.PLANNED if planned else Result.UNCHANGED
+    stopped = {HELD: Result.HELD, WAITS: Result.NOT_PROVED}
+    planned = Result.PLANNED if plan.action in CHANGES else Result.UNCHANGED
+    result = stopped.get(plan.action, planned)
     details = "; ".join(line.strip() for line in _details(plan))
     note = f"{_headline(plan)}{': ' if details else ''}{details}"
     return Outcome("hub", plan.hub, result, note)

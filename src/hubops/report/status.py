@@ -54,7 +54,8 @@ def format_history(records: Mapping[str, Sequence[Record]]) -> str:
 def _status(status: Status) -> list[str]:
     history, lines = status.history, [f"{status.hub} on {status.cluster}: {_live(status)}"]
     if standing := history.standing:
-        lines.append(f"  runs    deploy {standing.number}, {_what(standing)}, since {standing.at}")
+        unproved = "" if history.settled else f" ({_ending(standing)})"
+        lines.append(f"  runs    deploy {standing.number}{unproved}, {_what(standing)}, since {standing.at}")
     if proved := history.last_proved:
         lines.append(f"  proved  deploy {proved.number}, at {proved.at}")
     if failed := history.open_failure:
@@ -66,7 +67,7 @@ def _live(status: Status) -> str:
     if status.live is None:
         return f"unknown: {status.fault}"
     if not status.live.pods:
-        return "not deployed"
+        return "no pods" if status.history.standing else "not deployed"
     live = status.live
     return f"{live.ready} of {live.pods} pods ready, {live.servers} people's servers"
 
@@ -78,12 +79,15 @@ def _what(record: Record) -> str:
 
 
 def _attempt(record: Record) -> str:
-    ending = record.ending.value if record.ending is not Ending.UNFINISHED else "unfinished or killed"
     notes = [f"rolls back deploy {record.rollback_of}"] if record.rollback_of else []
     notes += [f"without a proof: {record.override}"] if record.override else []
     notes += [_first(record.why)] if record.why else []
     told = f": {'; '.join(notes)}" if notes else ""
-    return f"{record.at}  {record.hub} {record.number:4}  {ending:10} {_what(record)}, by {record.by}{told}"
+    return f"{record.at}  {record.hub} {record.number:4}  {_ending(record):10} {_what(record)}, by {record.by}{told}"
+
+
+def _ending(record: Record) -> str:
+    return record.ending.value if record.ending is not Ending.UNFINISHED else "unfinished or killed"
 
 
 def _first(text: str) -> str:

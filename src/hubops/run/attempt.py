@@ -19,7 +19,6 @@ from hubops.run.verify import prove
 from hubops.state.model import Commit, Ending, History, Record
 from hubops.state.records import read_bundle
 
-HELM_TIMEOUT_S = 600
 _REASON_LIMIT = 4000  # characters of a failure's text that a record keeps
 
 
@@ -43,8 +42,8 @@ class Attempt:
     override: str = ""
     prove: bool = True
 
-    async def deploy(self, bundle: Bundle) -> Made:
-        """Bring the bundle to the cluster and prove it.
+    async def deploy(self, bundle: Bundle, *, rollback_of: int = 0) -> Made:
+        """Bring the bundle to the cluster and prove it; `rollback_of` is the failed attempt that this answers.
 
         Raises:
             RolledBackError: it failed, and what was proved before is back.
@@ -58,63 +57,66 @@ class Attempt:
             return Made()
         # With people's names alone nothing changes that a notebook would notice.
         prove_it = self.prove and not (known and deployed.ours)
-        record = await self._begin(bundle, self.own)
-        try:
-            await self._bring(bundle, prove_it=prove_it)
-        except _WroteNothingError as nothing:
-            await self._end(record, Ending.FAILED, nothing.error, touched=False)
-            raise nothing.error from None
-        except (ReleaseError, HubError) as failure:
-            failed = await self._end(record, Ending.FAILED, failure)
-            await self._go_back(failed, failure)
-            raise
-        except HubopsError as unclear:
-            await self._end(record, Ending.UNKNOWN, unclear)
-            raise
-        await self._finish(record, bundle, keep=not known)
-        return Made(record.number, prove_it)
+        record = await self._begin(bundle, self.own, rollback_of)
+        failure, touched = await self._try(bundle, prove_it=prove_it)
+        if failure is None:
+            await self._finish(record, bundle, keep=not known)
+            return Made(record.number, prove_it)
+        clear = isinstance(failure, ReleaseError | HubError)
+        ending = Ending.FAILED if clear else Ending.UNKNOWN
+        ended = await self._end(record, ending, failure, touched=touched)
+        # Where nothing was written what stands is as it was; but that may be what a killed run left.
+        if clear and (touched or not self.own.settled):
+            await self._go_back(ended, failure)
+        raise failure
 
     async def stay(self) -> Made:
         """Keep the content that was proved last, with today's people and secrets; as `deploy`."""
-        kept = self.own.restorable
-        return await self.deploy(await self._restore(kept)) if kept else Made()
+        kept, failed = self.own.restorable, self.own.open_failure
+        if kept is None:
+            return Made()
+        return await self.deploy(await self._restore(kept), rollback_of=failed.number if failed else 0)
 
-    async def _bring(self, bundle: Bundle, *, prove_it: bool) -> None:
-        """Each through a gate of its own: one that was closed over a hopeless release stays closed."""
+    async def _try(self, bundle: Bundle, *, prove_it: bool) -> tuple[HubopsError | None, bool]:
+        """The failure, if any, and whether the release was touched.
+
+        Each through a gate of its own: one that was closed over a hopeless release stays closed.
+        """
         async with open_writer(self.session, self.writer.lease) as writer:
             try:
                 upgrade, content = self._upgrade(bundle)
                 await bring(upgrade, content, writer, self.session, complete=bundle.complete)
-            except ReleaseError as error:
-                if not writer.gate.writes:
-                    raise _WroteNothingError(error) from error
-                raise
-            if prove_it:
-                await prove(self.hub, self.session, writer.kube)
+                if prove_it:
+                    await prove(self.hub, self.session, writer.kube)
+            except HubopsError as failure:
+                # A proof is about what stands, whoever wrote it.
+                return failure, bool(writer.gate.writes) or isinstance(failure, HubError)
+        return None, True
 
     async def _go_back(self, failed: Record, failure: HubopsError) -> None:
-        """Bring back what was proved last; does nothing when there is nothing else.
+        """Bring back what was proved last, unless it is just this that failed.
 
         Raises:
             RolledBackError: it is back.
             HubopsError: it does not come back either; the first failure, with this one's reason.
         """
-        kept = self.own.restorable
-        if kept is None or kept.content.key == failed.content.key:
+        kept, proved = self.own.restorable, self.own.last_proved
+        if proved and proved.content.key == failed.content.key:
+            return
+        if kept is None:
+            if proved:
+                failure.why += (
+                    f"\nDeploy {proved.number}, proved before, cannot come back: its chart is not kept."
+                )
             return
         # Helm was ended by us, so what it left pending is nobody's.
         self.writer.lease.inherited = self.writer.lease.inherited or self.writer.lease.holder
-        with step(self.session.emit, f"roll back {self.hub.name} to deploy {kept.number}"):
-            bundle = await self._restore(kept)
-            history = History(self.hub.name, (*self.own.records, failed))
-            record = await self._begin(bundle, history, rollback_of=failed.number)
-            try:
-                await self._bring(bundle, prove_it=self.prove)
-            except HubopsError as error:
-                await self._end(record, Ending.UNKNOWN, error)
-                failure.why += f"\nWhat was proved before (deploy {kept.number}) does not come back: {error}"
-                raise failure from error
-            await self._finish(record, bundle, keep=True)
+        try:
+            with step(self.session.emit, f"roll back {self.hub.name} to deploy {kept.number}"):
+                await self._bring_back(kept, failed)
+        except HubopsError as error:
+            failure.why += f"\nWhat was proved before (deploy {kept.number}) does not come back: {error}"
+            raise failure from error
         raise RolledBackError(
             f"deploy {failed.number} of {self.hub.name} failed; what deploy {kept.number} proved is back",
             where=failure.where or f"hub {self.hub.name}",
@@ -122,9 +124,20 @@ class Attempt:
             hint=failure.hint or "Correct it; the same content is not tried again by itself.",
         ) from failure
 
+    async def _bring_back(self, kept: Record, failed: Record) -> None:
+        bundle = await self._restore(kept)
+        history = History(self.hub.name, (*self.own.records, failed))
+        record = await self._begin(bundle, history, failed.number)
+        failure, touched = await self._try(bundle, prove_it=self.prove)
+        if failure:
+            # Not failed: this content was proved, and is tried again until it is back.
+            await self._end(record, Ending.UNKNOWN, failure, touched=touched)
+            raise failure
+        await self._finish(record, bundle, keep=True)
+
     async def _restore(self, kept: Record) -> Bundle:
         packed = await read_bundle(self.writer.kube, kept)
-        return unpack(packed, kept.content, self.session.directory / f"{self.hub.name}-{kept.number}")
+        return unpack(packed, kept.content, self.session.directory / f"{self.hub.name}.{kept.number}")
 
     def _was_proved(self, bundle: Bundle) -> bool:
         """Whether what stands was proved with this content and these secrets."""
@@ -144,13 +157,13 @@ class Attempt:
         """What helm is asked for, and a digest of that. The chart's prefix is the bundle's, not today's."""
         hub = replace(self.hub, prefix=bundle.content.prefix)
         file = bundle.directory / "values.yaml"
-        # JSON is YAML that leaves nothing to interpretation.
-        file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2))
+        # JSON is YAML that leaves nothing to interpretation; sorted, for their order is no change.
+        file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2, sort_keys=True))
         secrets = prefixed(hub, secret_values(hub, self.session.machine))
-        upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, HELM_TIMEOUT_S)
+        upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, hub.timeout_s)
         return upgrade, content_of(upgrade, bundle.content.key)
 
-    async def _begin(self, bundle: Bundle, history: History, rollback_of: int = 0) -> Record:
+    async def _begin(self, bundle: Bundle, history: History, rollback_of: int) -> Record:
         record = Record(
             number=0,
             hub=self.hub.name,
@@ -160,14 +173,12 @@ class Attempt:
             commit=self.commit,
             content=bundle.content,
             secrets=self._secrets,
-            override=self.override,
+            override="" if rollback_of else self.override,
             rollback_of=rollback_of,
         )
         return await records.begin(self.writer.kube, record, history)
 
-    async def _end(
-        self, record: Record, ending: Ending, error: HubopsError, *, touched: bool = True
-    ) -> Record:
+    async def _end(self, record: Record, ending: Ending, error: HubopsError, *, touched: bool) -> Record:
         why = self.session.redactor.mask(f"{error.what}\n{error.why}".strip())[:_REASON_LIMIT]
         return await records.end(self.writer.kube, replace(record, ending=ending, why=why, touched=touched))
 
@@ -176,11 +187,3 @@ class Attempt:
         packed = pack(bundle) if keep else b""
         ended = await records.end(self.writer.kube, replace(record, ending=ending), bundle=packed)
         await records.prune(self.writer.kube, History(self.hub.name, (*self.own.records, ended)))
-
-
-class _WroteNothingError(Exception):
-    """Helm refused before it wrote anything, so there is nothing to take back."""
-
-    def __init__(self, error: ReleaseError) -> None:
-        super().__init__(str(error))
-        self.error = error

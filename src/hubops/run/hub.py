@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hubops.desired.model import Fleet, Hub
+from hubops.desired.problems import require_valid
 from hubops.desired.values import image_names, render_values
 from hubops.errors import RefusedError
 from hubops.events import Line
@@ -22,7 +23,7 @@ class Terms:
     """On which terms a hub is deployed.
 
     `retry` names the hubs on which content is tried again that failed before; `override` is the reason to go on without a proof;
-    without `prove` nothing is verified. `keep_people`: a hub that may not have its content gets today's
+    without `prove` nothing is verified; `backwards` lets an older commit go where a newer one was. `keep_people`: a hub that may not have its content gets today's
     people and secrets all the same, where it would be refused.
     """
 
@@ -30,6 +31,7 @@ class Terms:
     retry: frozenset[str] = frozenset()
     override: str = ""
     prove: bool = True
+    backwards: bool = False
     keep_people: bool = False
 
 
@@ -50,7 +52,8 @@ async def deploy(
     history of the hub that has to prove this one.
 
     Raises:
-        RefusedError: it may not be deployed; nothing was touched.
+        RefusedError: it may not be deployed; nothing was touched, but for what a killed run left: what was
+            proved before is back.
         RolledBackError: it failed, and what was proved before is back.
         HubopsError: it failed with what was seen, and there was nothing to go back to; or nobody can tell.
     """
@@ -59,12 +62,16 @@ async def deploy(
     bundle = await wanted_bundle(fleet, hub, session)
     async with hold_and_write(session, hub.name) as writer:
         own = await read_history(writer.kube, hub.name)
-        await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
+        if not terms.backwards:
+            await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
         decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
-        attempt = Attempt(hub, session, writer, own, terms.commit, terms.override, prove=terms.prove)
+        override = "" if decision.proof else terms.override
+        attempt = Attempt(hub, session, writer, own, terms.commit, override, prove=terms.prove)
         if decision.course is Course.DEPLOY:
             _tell_unproved(decision, session)
             return Deployed(decision, await attempt.deploy(bundle))
+        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
+        made = await attempt.stay() if terms.keep_people or not own.settled else Made()
         if not terms.keep_people:
             raise RefusedError(
                 f"{hub.name} is not deployed: {decision.course.value}",
@@ -72,8 +79,7 @@ async def deploy(
                 why=decision.reason,
                 hint=decision.hint,
             )
-        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
-        return Deployed(decision, await attempt.stay())
+        return Deployed(decision, made)
 
 
 async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:
@@ -83,6 +89,7 @@ async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:
         RepositoryError: its files are wrong.
         RefusedError, OutOfReachError: an image is not in the registry, or nobody can tell.
     """
+    require_valid(fleet, hub)
     machine = session.machine
     images = await find_images(fleet, image_names(hub, *machine.top), machine)
     values = render_values(hub, images, *machine.top)

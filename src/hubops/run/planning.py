@@ -4,16 +4,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from hubops.answer import Present
+from hubops.answer import Present, Unknown
 from hubops.desired.images import reference
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.values import image_names, render_values
+from hubops.errors import OutOfReachError
 from hubops.execute.bundle import make_bundle
 from hubops.plan.compare import compare, stopped
 from hubops.plan.decide import decide
-from hubops.plan.model import LEFT, Course, HubPlan
+from hubops.plan.model import DEPLOY, LEFT, NOTHING, Course, HubPlan
 from hubops.run.fleet import Ways, prover_history
-from hubops.run.session import Session
+from hubops.run.session import Session, learn_secrets
 from hubops.state.model import Content
 from hubops.state.records import read_history
 
@@ -24,22 +25,27 @@ async def plan_hub(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> HubP
     Raises:
         HubopsError: a file is wrong, or the cluster or the registry cannot be asked.
     """
+    learn_secrets(hub, session)
     machine = session.machine
     images, build = {}, []
     for name in image_names(hub, *machine.top):
         image = reference(fleet, machine.registry, name)
         found = await machine.workshop.registry.find_digest(image.repository, image.tag)
+        if isinstance(found, Unknown):
+            raise OutOfReachError(f"nobody can tell whether {image} is in its registry", why=found.reason)
         digest = found.value if isinstance(found, Present) else ""
         images[name] = replace(image, digest=digest)
         build += [] if digest else [name]
     wanted = _content(fleet, hub, images, machine.top)
     own = await read_history(session.kube, hub.name)
-    standing = own.last_proved
+    standing = own.standing
     number = standing.number if standing else 0
     decision = decide(wanted, own, await prover_history(fleet, hub, session, ways))
     if decision.course is not Course.DEPLOY and not build:
         return stopped(hub.name, decision, number)
     found_plan = compare(hub, wanted, standing.content if standing else None, None, build)
+    if standing and not own.settled and found_plan.action == NOTHING:
+        found_plan = replace(found_plan, action=DEPLOY, reason=f"deploy {number} of it was not proved")
     reason = decision.reason or found_plan.reason
     return replace(found_plan, deployed=number, reason=reason)
 

@@ -7,7 +7,7 @@ from hubops.checks import rollout
 from hubops.checks.stuck import refuse_stuck
 from hubops.clients.helm import Upgrade
 from hubops.desired.model import Values
-from hubops.errors import ReleaseError
+from hubops.errors import OutOfReachError, ReleaseError
 from hubops.events import step
 from hubops.execute.base import rebase
 from hubops.execute.chart_copy import copy_chart
@@ -43,7 +43,7 @@ async def bring(
 
     Raises:
         ReleaseError: it does not become ready.
-        OutOfReachError: nobody can tell, or no node takes its pods.
+        OutOfReachError: nobody can tell, a chart cannot be had, or no node takes its pods.
     """
     release, namespace = upgrade.release, upgrade.namespace
     with step(session.emit, f"deploy {release}") as note:
@@ -52,7 +52,7 @@ async def bring(
         before = len(writer.gate.writes)
         if changed:
             if not complete:
-                await writer.helm.dependency_build(upgrade.chart)
+                await _fetch_dependencies(upgrade.chart, writer)
             await rebase(writer.kube, release, namespace)
             await _upgrade(upgrade, writer, session)
             await record_content(writer.kube, release, namespace, content)
@@ -61,6 +61,15 @@ async def bring(
             session.kube, namespace, upgrade.timeout_s, session.emit, session.redactor
         )
     return changed
+
+
+async def _fetch_dependencies(chart: Path, writer: Writer) -> None:
+    try:
+        await writer.helm.dependency_build(chart)
+    except ReleaseError as error:
+        # A chart repository that is away says nothing of the release, which is to be tried again.
+        hint = "Try again when its chart repository answers; if Chart.lock is out of date: helm dependency update"
+        raise OutOfReachError(error.what, where=error.where, why=error.why, hint=hint) from error
 
 
 async def _upgrade(upgrade: Upgrade, writer: Writer, session: Session) -> None:

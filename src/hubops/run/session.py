@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubops.checks import setup
 from hubops.clients.gate import Gate
@@ -13,6 +14,7 @@ from hubops.clients.kube import Connection, Kube, connect
 from hubops.desired.model import Cluster, Hub, Values
 from hubops.desired.probe import SERVICE_NAME, probe_values
 from hubops.desired.values import merge
+from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Workshop
 from hubops.execute.lease import Lease, hold
@@ -77,7 +79,8 @@ async def open_session(machine: Machine, emit: Emit, redactor: Redactor) -> Asyn
 
 @asynccontextmanager
 async def hold_and_write(session: Session, name: str) -> AsyncIterator[Writer]:
-    """Hold the lease on a hub, and write under it."""
+    """Hold the lease on a hub, and write under it; not even the lease is written to another cluster."""
+    await require_cluster(session.kube, session.machine.cluster.name)
     async with hold(session.kube, name, session.emit) as lease, open_writer(session, lease) as writer:
         await mark_cluster(writer.kube, session.machine.cluster.name)
         yield writer
@@ -138,8 +141,22 @@ def learn_secrets(hub: Hub, session: Session) -> None:
 
 
 def service_token(secrets: Values) -> Secret:
-    """The token of the hub service that proves the hub."""
-    return Secret(str(secrets["hub"]["services"][SERVICE_NAME]["apiToken"]))
+    """The token of the hub service that proves the hub.
+
+    Raises:
+        RefusedError: it is not among the secrets.
+    """
+    path = ("hub", "services", SERVICE_NAME, "apiToken")
+    found: Any = secrets
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    if not found:
+        raise RefusedError(
+            "the secrets lack the token by which hubops proves the hub",
+            where=".".join(path),
+            hint="Add it: 64 random hexadecimal digits, for example those of: openssl rand -hex 32",
+        )
+    return Secret(str(found))
 
 
 def leaves(value: object) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """What runs in a hub's namespace."""
 
 from hubops.clients.kube import Json, Kube
+from hubops.errors import ClusterError
 from hubops.state.model import Live
 
 _SERVER = "singleuser-server"
@@ -26,12 +27,19 @@ async def read_logs(kube: Kube, namespace: str, lines: int) -> dict[str, str]:
     """
     pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=f"component!={_SERVER}")
     return {
-        f"{pod['metadata']['name']}/{container['name']}": await kube.logs(
-            namespace, pod["metadata"]["name"], container["name"], lines=lines
-        )
+        f"{pod['metadata']['name']}/{container['name']}": await _logs(kube, pod, container["name"], lines)
         for pod in pods
         for container in pod["spec"]["containers"]
     }
+
+
+async def _logs(kube: Kube, pod: Json, container: str, lines: int) -> str:
+    """One that has not started has none, and the others' are looked for just then."""
+    about = pod["metadata"]
+    try:
+        return await kube.logs(about["namespace"], about["name"], container, lines=lines)
+    except ClusterError as error:
+        return f"({error.why})"
 
 
 def _is_ready(pod: Json) -> bool:

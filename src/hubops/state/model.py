@@ -88,6 +88,11 @@ class History:
         return next((r for r in reversed(self.records) if r.touched), None)
 
     @property
+    def settled(self) -> bool:
+        """Whether what the cluster has was proved, or it has nothing: then there is nothing to take back."""
+        return self.standing is None or self.standing.ending is Ending.PROVED
+
+    @property
     def restorable(self) -> Record | None:
         """A record of the last proved content whose chart is kept."""
         proved = self.last_proved
@@ -116,10 +121,10 @@ class History:
         What was the last proved content when it failed is not held: its failure is the surroundings'.
         """
         newest = self.find(key)
-        proved = self.last_proved
-        if newest is None or newest.ending is not Ending.FAILED or (proved and proved.content.key == key):
+        if newest is None or newest.ending is not Ending.FAILED:
             return None
-        return newest
+        proved = History(self.hub, [r for r in self.records if r.number < newest.number]).last_proved
+        return None if proved and proved.content.key == key else newest
 
 
 @dataclass(frozen=True)

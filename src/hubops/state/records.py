@@ -4,16 +4,19 @@ Secrets, because the values that a chart was given are nobody else's business, a
 """
 
 import base64
+import dataclasses
 import json
+from typing import TypeVar
 
 from hubops.clients.kube import Json, Kube, is_status
-from hubops.errors import ClusterError
+from hubops.errors import ClusterError, RefusedError
 from hubops.state.model import NAMESPACE, Commit, Content, Ending, History, Record
 
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 HUB_LABEL = "hubops.dev/hub"
 NUMBER_LABEL = "hubops.dev/deploy"
 _NOT_FOUND = 404
+T = TypeVar("T", Commit, Content, Record)
 
 
 async def read_history(kube: Kube, hub: str) -> History:
@@ -21,6 +24,7 @@ async def read_history(kube: Kube, hub: str) -> History:
 
     Raises:
         OutOfReachError, ClusterError: it cannot be read, which never means that there is nothing.
+        RefusedError: a record is none that this version understands.
     """
     return (await _read(kube, f"{HUB_LABEL}={hub}")).get(hub, History(hub))
 
@@ -66,9 +70,23 @@ async def _read(kube: Kube, labels: str) -> dict[str, History]:
 
 
 def _record(item: Json) -> Record:
-    document = json.loads(base64.b64decode(item["data"]["record"]))
-    own = {**document, "kept": "bundle" in item["data"]}
-    own["ending"] = Ending(own["ending"])
-    own["commit"] = Commit(**own["commit"])
-    own["content"] = Content(**own["content"])
-    return Record(**own)
+    try:
+        document = json.loads(base64.b64decode(item["data"]["record"]))
+        own = {**document, "kept": "bundle" in item["data"]}
+        own["ending"] = Ending(own["ending"])
+        own["commit"] = _made(Commit, own["commit"])
+        own["content"] = _made(Content, own["content"])
+        return _made(Record, own)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RefusedError(
+            "a deploy record cannot be understood",
+            where=f"secret {NAMESPACE}/{item['metadata']['name']}",
+            why=f"{type(error).__name__}: {error}",
+            hint="Use the version of hubops that wrote it, or a newer one.",
+        ) from error
+
+
+def _made(kind: type[T], fields: Json) -> T:
+    """A newer version may have written more; what it changed besides is not understood."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in fields.items() if name in known})

@@ -1,0 +1,346 @@
+"""The order of things in a deploy, killed before every step, and what stands at the end.
+
+The records are real requests to an API server in memory. Helm and the notebook are stood in for by a world that
+says what they would have done: tests/cluster has them as they are, and cannot kill before every step.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fast.deploys import F, P, U, content
+from fast.memory_api import MemoryApi
+from hubops import run
+from hubops.clients.kube import Kube
+from hubops.desired.model import Cluster, Hub, People
+from hubops.desired.probe import SERVICE_NAME
+from hubops.errors import HubError, HubopsError, OutOfReachError, RefusedError, ReleaseError, RolledBackError
+from hubops.execute.bundle import Bundle
+from hubops.execute.content import Deployed
+from hubops.run.session import service_token
+from hubops.secret import Redactor
+from hubops.state.model import History
+from hubops.state.records import read_history
+
+HUB = Hub(
+    "staging", directory=Path(), stage="staging", cluster=Cluster("local", local=True), image="", release="staging",
+    namespace="staging", path="/", prefix="", values={}, people=People(allowed=("one",)),
+)  # fmt: skip
+FLEET: Any = SimpleNamespace(root=Path("/nowhere"), hubs={"prover": replace(HUB, name="prover")})
+
+
+class KilledError(BaseException):
+    """As if by SIGKILL: nothing after it is done."""
+
+
+class World:
+    """A cluster, and what goes wrong with each content: by key, "refused", "rollout", "proof" or "away"."""
+
+    def __init__(self, directory: Path) -> None:
+        self.api = MemoryApi()
+        self.directory = directory
+        self.runs = self.label = ""
+        self.wrong: dict[str, str] = {}
+        self.token = "t" * 64
+        self.done: list[str] = []
+        self.steps_left = -1
+        self.kube: Kube
+
+    def step(self, name: str) -> None:
+        if self.steps_left == 0:
+            raise KilledError
+        self.steps_left -= 1
+        self.done.append(name)
+
+    async def bring(self, upgrade: Any, label: str, writer: Any, *_: Any, **__: Any) -> None:
+        key = (upgrade.chart / "key").read_text()
+        wrong = self.wrong.get(key, "")
+        if self.label != label:
+            self.step(f"helm {key}")
+            if wrong == "refused":
+                raise ReleaseError("helm refuses the values")
+            writer.gate.writes.append("write")
+            self.runs, self.label = key, ""
+            self.step(f"wait {key}")
+            if wrong != "rollout":
+                self.label = label
+        if wrong == "rollout":
+            raise ReleaseError("hub is in a crash loop")
+        if wrong == "away":
+            raise OutOfReachError("the cluster does not answer")
+
+    async def prove(self, *_: Any) -> None:
+        self.step(f"prove {self.runs}")
+        if self.wrong.get(self.runs) == "proof":
+            raise HubError("cell 3 says 5, not 4")
+
+    async def read_deployed(self, *_: Any) -> Deployed:
+        return Deployed(bool(self.label), self.label)
+
+    @asynccontextmanager
+    async def writer(self, *_: Any) -> AsyncIterator[Any]:
+        lease = SimpleNamespace(holder="me@here process 1.1 boot x", inherited="")
+        yield SimpleNamespace(kube=self.kube, lease=lease, gate=SimpleNamespace(writes=[]))
+
+    async def deploy(
+        self, key: str, *, hub: Hub = HUB, prover: History | None = None, **terms: Any
+    ) -> run.Deployed:
+        """Deploy content whose key is `key`, as a run of its own."""
+        directory = self.directory / f"run {len(list(self.directory.iterdir()))}"
+        chart = directory / "chart"
+        chart.mkdir(parents=True)
+        (chart / "key").write_text(key)
+        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token))  # noqa: ARG005
+        session: Any = SimpleNamespace(
+            machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,  # noqa: ARG005
+        )  # fmt: skip
+        session.wanted = Bundle(directory, chart, content(key))
+        return await run.deploy(FLEET, hub, session, run.Terms(**terms), prover)
+
+    async def merge(self, key: str, **terms: Any) -> str:
+        """As `hubops ci merge`: what came of it."""
+        try:
+            return (await self.deploy(key, keep_people=True, **terms)).decision.course.value
+        except HubopsError as error:
+            return type(error).__name__
+
+    async def history(self) -> History:
+        return await read_history(self.kube, "staging")
+
+
+def secrets(token: str) -> dict[str, Any]:
+    return {"hub": {"services": {SERVICE_NAME: {"apiToken": token}}}}
+
+
+class Killable(Kube):
+    """A kill comes before a write reaches the cluster, or after it."""
+
+    world: World
+
+    async def request(self, method: str, path: str, **more: Any) -> Any:
+        if method != "GET":
+            self.world.step(f"{method} {path.rpartition('/')[2]}")
+        return await super().request(method, path, **more)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    world = World(tmp_path)
+
+    async def wanted(fleet: Any, hub: Any, session: Any) -> Bundle:  # noqa: ARG001
+        found: Bundle = session.wanted
+        return found
+
+    for name, stand_in in (("bring", world.bring), ("prove", world.prove), ("read_deployed", world.read_deployed), ("open_writer", world.writer)):  # fmt: skip
+        monkeypatch.setattr(f"hubops.run.attempt.{name}", stand_in)
+    monkeypatch.setattr("hubops.run.hub.hold_and_write", world.writer)
+    monkeypatch.setattr("hubops.run.hub.wanted_bundle", wanted)
+    async with world.api.open() as kube:
+        kube.__class__ = Killable
+        kube.world = world  # type: ignore[attr-defined]
+        world.kube = kube
+        yield world
+
+
+async def test_the_first_deploy_is_proved_and_the_same_again_is_nothing(world: World) -> None:
+    made = (await world.deploy("a")).made
+    assert (made.number, made.proved) == (1, True)
+    world.done.clear()
+    assert (await world.deploy("a")).made.number == 0
+    assert world.done == []
+
+
+async def test_people_alone_are_brought_without_a_proof_and_secrets_with_one(world: World) -> None:
+    await world.deploy("a")
+    people = replace(HUB, people=People(allowed=("one", "two")))
+    made = (await world.deploy("a", hub=people)).made
+    assert (made.number, made.proved) == (2, False)
+    world.token = "u" * 64
+    made = (await world.deploy("a", hub=people)).made
+    assert (made.number, made.proved) == (3, True)
+    found = await world.history()
+    assert [r.kept for r in found.records] == [True, False, True]
+    assert found.restorable == found.records[2]
+
+
+async def test_what_plain_helm_changed_is_proved_anew(world: World) -> None:
+    await world.deploy("a")
+    world.label = ""
+    made = (await world.deploy("a")).made
+    assert (made.number, made.proved) == (2, True)
+
+
+@pytest.mark.parametrize("wrong", ["rollout", "proof"])
+async def test_what_fails_is_taken_back_and_held(wrong: str, world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = wrong
+    with pytest.raises(RolledBackError, match="deploy 2 of staging failed; what deploy 1 proved is back"):
+        await world.deploy("b")
+    found = await world.history()
+    assert [r.ending for r in found.records] == [P, F, P]
+    assert (world.runs, found.records[2].rollback_of) == ("a", 2)
+    world.done.clear()
+    assert await world.merge("b") == "held"
+    assert world.done == []
+    assert await world.merge("c") == "deploy"
+    assert world.runs == "c"
+
+
+async def test_what_helm_refuses_is_held_but_nothing_is_taken_back(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "refused"
+    assert await world.merge("b") == "ReleaseError"
+    found = await world.history()
+    assert [r.ending for r in found.records] == [P, F]
+    assert found.standing == found.records[0]
+    assert "wait b" not in world.done
+    assert await world.merge("b") == "held"
+
+
+async def test_what_nobody_can_tell_is_neither_held_nor_taken_back(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "away"
+    assert await world.merge("b") == "OutOfReachError"
+    assert world.runs == "b"
+    world.wrong.clear()
+    assert await world.merge("b") == "deploy"
+    assert (await world.history()).settled
+
+
+async def test_without_a_kept_chart_the_failure_says_that_nothing_comes_back(world: World) -> None:
+    await world.deploy("a")
+    del world.api.objects["/api/v1/namespaces/hubops/secrets/deploy-staging-1"]["data"]["bundle"]
+    world.wrong["b"] = "proof"
+    with pytest.raises(HubError, match="cannot come back: its chart is not kept"):
+        await world.deploy("b")
+    assert await world.merge("b") == "held"
+    assert await world.merge("a") == "deploy"
+    assert world.runs == "a"
+
+
+@pytest.mark.parametrize("wrong", ["refused", "rollout", "proof", "away"])
+async def test_what_does_not_come_back_either_is_told_and_tried_again(wrong: str, world: World) -> None:
+    await world.deploy("a")
+    world.wrong = {"b": "proof", "a": wrong}
+    with pytest.raises(HubError, match="does not come back") as caught:
+        await world.deploy("b")
+    assert "cell 3" in caught.value.what
+    world.wrong["a"] = ""
+    assert await world.merge("b") == "held"
+    assert world.runs == "a"
+    assert [r.ending for r in (await world.history()).records] == [P, F, U, P]
+
+
+async def test_what_a_killed_run_left_is_taken_back_even_where_helm_refuses_what_comes_next(
+    world: World,
+) -> None:
+    await world.deploy("a")
+    world.steps_left = 3  # the record, helm, its end
+    with pytest.raises(KilledError):
+        await world.deploy("b")
+    assert world.runs == "b"
+    world.steps_left = -1
+    world.wrong["c"] = "refused"
+    assert await world.merge("c") == "RolledBackError"
+    assert world.runs == "a"
+
+
+async def test_people_come_while_content_is_held_and_it_stays_told(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "proof"
+    assert await world.merge("b") == "RolledBackError"
+    people = replace(HUB, people=People(allowed=("one", "two")))
+    made = (await world.deploy("b", hub=people, keep_people=True)).made
+    assert (made.number, made.proved) == (4, False)
+    failed = (await world.history()).open_failure
+    assert failed
+    assert failed.number == 2
+
+
+async def test_a_refusal_touches_nothing(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "proof"
+    assert await world.merge("b") == "RolledBackError"
+    world.done.clear()
+    with pytest.raises(RefusedError, match="not deployed: held"):
+        await world.deploy("b")
+    with pytest.raises(RefusedError, match="not deployed: waits for proof"):
+        await world.deploy("c", prover=History("prover"))
+    assert world.done == []
+
+
+async def test_an_override_is_recorded_where_there_is_no_proof_and_not_with_the_way_back(
+    world: World,
+) -> None:
+    await world.deploy("a", override="exam", prover=History("prover"))
+    world.wrong["b"] = "proof"
+    with pytest.raises(RolledBackError):
+        await world.deploy("b", override="exam", prover=History("prover"))
+    assert [r.override for r in (await world.history()).records] == ["exam", "exam", ""]
+    proved = replace((await world.history()).records[0], content=content("c"), hub="prover", ending=P)
+    await world.deploy("c", override="exam", prover=History("prover", [proved]))
+    assert (await world.history()).records[-1].override == ""
+
+
+@pytest.mark.parametrize("steps", range(11))
+@pytest.mark.parametrize("wrong", ["", "refused", "rollout", "proof", "away"])
+@pytest.mark.parametrize("keep_people", [True, False])
+async def test_a_kill_before_any_step_is_healed_by_the_next_run(
+    wrong: str, steps: int, world: World, *, keep_people: bool
+) -> None:
+    await world.deploy("a")
+    world.wrong["b"], world.steps_left = wrong, steps
+    with contextlib.suppress(KilledError, HubopsError):
+        await world.deploy("b", keep_people=True)
+    world.steps_left = -1
+    with contextlib.suppress(HubopsError):
+        await world.deploy("b", keep_people=keep_people)
+    found = await world.history()
+    if wrong == "away":
+        assert world.runs == "b"
+    else:
+        assert found.settled
+        assert world.runs == ("a" if wrong else "b")
+        assert world.label
+    assert bool(found.held("b")) == (wrong not in {"", "away"})
+    assert await world.merge("c") == "deploy"
+    assert world.runs == "c"
+
+
+# --- the proof that nobody can read, and the token that is not there
+
+
+async def test_an_override_goes_on_where_the_provers_cluster_is_away(world: World) -> None:
+    async def away(cluster: Any) -> Any:
+        raise OutOfReachError(f"{cluster.name} is away")
+
+    elsewhere: Any = SimpleNamespace(root=Path("/nowhere"), hubs={"prover": replace(HUB, name="prover", cluster=Cluster("far"))})  # fmt: skip
+    ways: Any = SimpleNamespace(machine=away)
+    hub = replace(HUB, proved_by="prover")
+    seen: list[History | None] = []
+
+    async def deploy(fleet: Any, hub: Any, session: Any, terms: Any, prover: Any) -> None:  # noqa: ARG001
+        seen.append(prover)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hubops.run.fleet.deploy", deploy)
+        session: Any = SimpleNamespace(kube=world.kube)
+        with pytest.raises(OutOfReachError):
+            await run.deploy_in_turn(elsewhere, hub, session, run.Terms(), ways)
+        await run.deploy_in_turn(elsewhere, hub, session, run.Terms(override="exam"), ways)
+    assert seen == [History("prover")]
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"hub": None}, {"hub": {"services": {SERVICE_NAME: {"apiToken": ""}}}}]
+)
+def test_secrets_without_the_proofs_token_are_refused(found: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match=f"hub.services.{SERVICE_NAME}.apiToken"):
+        service_token(found)
+    assert service_token(secrets("x" * 64)).reveal() == "x" * 64
