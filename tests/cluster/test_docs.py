@@ -23,13 +23,14 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from cluster.conftest import NAME, PROJECT, Cluster, Fleet
+from cluster.conftest import NAME, PROJECT, Cluster, Fleet, show
 from cluster.test_chart_render import JUPYTERHUB, Values, template
 from cluster.test_chart_render import hub_values as required_values
 from hubops.clients import process
 from hubops.desired.model import ImageReference
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names, merge, render_values
+from hubops.local.toolchain import require_tool
 
 DOCS = PROJECT / "docs"
 NEW_HUB = "workshop"
@@ -197,7 +198,7 @@ class Reader:
         for block in read_blocks(page):
             if block.language == "console":
                 await self.run_block(block)
-            elif block.caption.startswith("hub-charts/") and "<" not in block.caption:
+            elif re.match(r"(hub-charts|secrets)/[^<]*$", block.caption):
                 (self.clone / block.caption).write_text(block.text)
             elif block.kind == "printed":
                 missing = find_missing(block.text.splitlines(), self.transcript)
@@ -238,7 +239,8 @@ async def reader(
 ) -> AsyncIterator[Reader]:
     assert EXAMPLE in fleet.hubs
     root = tmp_path_factory.mktemp("docs")
-    reader = Reader(root / "operations", reader_env(cluster))
+    tools = [await require_tool(name, show) for name in ("sops", "age-keygen")]
+    reader = Reader(root / "operations", reader_env(cluster, tools))
     await make_clone(reader)
     yield reader
     await forget_new_hub(cluster)
@@ -266,16 +268,16 @@ async def make_clone(reader: Reader) -> None:
         assert code == 0, lines
 
 
-def reader_env(cluster: Cluster) -> dict[str, str]:
-    """As an operator's shell: kubectl and helm at hand and pointing at the cluster, and no CI system around."""
-    around = re.compile(r"CI|(GITHUB|GITLAB|TRAVIS|PYTHON|PYTEST|GIT)_?.*")
+def reader_env(cluster: Cluster, tools: list[Path]) -> dict[str, str]:
+    """As an operator's shell: tools at hand, kubectl and helm pointing at the cluster, and no CI system around."""
+    around = re.compile(r"CI|(GITHUB|GITLAB|TRAVIS|PYTHON|PYTEST|GIT|SOPS|HUBOPS)_?.*")
     environ = {name: value for name, value in os.environ.items() if not around.fullmatch(name)}
-    tools = [str(cluster.kubectl.parent), str(cluster.helm.parent), environ["PATH"]]
+    programs = [str(tool.parent) for tool in (cluster.kubectl, cluster.helm, *tools)]
     people = {f"GIT_{who}_{what}": "teacher" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return {
         **environ,
         **people,
-        "PATH": os.pathsep.join(tools),
+        "PATH": os.pathsep.join([*programs, environ["PATH"]]),
         "KUBECONFIG": str(cluster.kubeconfig),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "HUBOPS_LOCAL": NAME,
@@ -316,7 +318,7 @@ def make_example(directory: Path, block: Block) -> Path:
     """The fleet of this project, where one file says what the block says; secrets are values like others here."""
     root = directory / "operations"
     shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns(".*", "src", "tests", "docs", "toolchain"))
-    said: Values = yaml.safe_load(block.text)
+    said: Values = yaml.safe_load(block.text.replace("RANDOM", "a" * 64))
     path = block.caption.replace("<hub>", EXAMPLE)
     if path.startswith("secrets/"):
         path = f"hub-charts/{EXAMPLE}/values.yaml"
@@ -334,10 +336,11 @@ from importlib.metadata import entry_points
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from jupyterhub.auth import Authenticator
+from jupyterhub.crypto import CryptKeeper
 from ltiauthenticator.lti13.auth import LTI13Authenticator
 from traitlets.config import Config
 
-found = {"JupyterHub": JupyterHub, "Authenticator": Authenticator, "LTI13Authenticator": LTI13Authenticator}
+found = {cls.__name__: cls for cls in (JupyterHub, Authenticator, CryptKeeper, LTI13Authenticator)}
 database = orm.new_session_factory("sqlite:///:memory:")()
 names = {}
 for entry in entry_points(group="jupyterhub.authenticators"):
@@ -352,11 +355,13 @@ for place, config in json.load(sys.stdin):
         unknown = set(traits) - set(found[name].class_trait_names(config=True))
         if unknown:
             print(f"{place}: {name} has no {unknown}")
-        elif name != "JupyterHub":
+        elif issubclass(found[name], Authenticator):
             try:
                 found[name](db=database, config=Config({name: traits}))
             except Exception as error:
                 print(f"{place}: {name}: {error}")
+        elif name == "CryptKeeper":
+            pass
         elif "." in traits["authenticator_class"]:
             module, _, attribute = traits["authenticator_class"].rpartition(".")
             getattr(importlib.import_module(module), attribute)
