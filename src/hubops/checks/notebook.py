@@ -1,6 +1,7 @@
 """Verified means used: a probe person gets a server, runs a notebook, and goes without a trace."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from hubops.events import Emit, Line, step
 from hubops.secret import Redactor
 
 _POLL_S = 0.5
+_STREAM_LIMIT_S = 4.0
 _ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still be in the way
 _CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
 # Whoever ends a run wants it ended: the server is told to stop, and the next proof sweeps.
@@ -41,12 +43,17 @@ async def _no_logs() -> str:
     return ""
 
 
+async def _no_pods() -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Probe:
     """Who tries what. `remove_home` removes the person's volume, and is content when there is none.
 
     `options` is what the person would choose on the spawn form, e.g. {"profile": "large"}. `logs` gives
-    the last lines that the person's server printed, "" when it printed none.
+    the last lines that the person's server printed, "" when it printed none; `pods` the uids of all pods
+    that events tell of, living or gone.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Probe:
     remove_home: Callable[[], Awaitable[None]]
     options: Mapping[str, Any] = field(default_factory=dict)
     logs: Callable[[], Awaitable[str]] = _no_logs
+    pods: Callable[[], Awaitable[frozenset[str]]] = _no_pods
 
 
 async def verify(hub: Hub, probe: Probe, *, redactor: Redactor, emit: Emit, deadline: Deadline) -> Proof:
@@ -103,6 +111,7 @@ class _Watch:
     emit: Emit
     deadline: Deadline
     events: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def phase(self, title: str, doing: str) -> AsyncIterator[None]:
@@ -141,6 +150,7 @@ async def _use(hub: Hub, probe: Probe, proof: Proof, watch: _Watch) -> Proof:
 
 async def _start(hub: Hub, probe: Probe, watch: _Watch) -> None:
     try:
+        watch.gone.update(await probe.pods())
         await hub.start_server(probe.name, probe.options)
         while not await _follow(hub, probe.name, watch):
             await asyncio.sleep(_POLL_S)
@@ -154,14 +164,21 @@ async def _start(hub: Hub, probe: Probe, watch: _Watch) -> None:
 
 
 async def _follow(hub: Hub, user: str, watch: _Watch) -> bool:
-    """Watch one stream of progress; whether the server is ready. A proxy may end a stream at any time."""
-    async with aclosing(hub.progress(user)) as messages:
-        async for message in messages:
-            _note(message, watch)
-            if message.ready:
-                return True
-            if message.failed or _is_hopeless(message):
-                raise HubError("The start failed")  # the message is the last of the events
+    """Watch one stream of progress for a while; whether the server is ready.
+
+    A proxy may end a stream at any time. And KubeSpawner counts the events it told: where an earlier pod of
+    the person left some, a stream that began with those says nothing until there are more new ones.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STREAM_LIMIT_S), aclosing(hub.progress(user)) as messages:
+            async for message in messages:
+                if message.pod in watch.gone:
+                    continue
+                _note(message, watch)
+                if message.ready:
+                    return True
+                if message.failed or _is_hopeless(message):
+                    raise HubError("The start failed")  # the message is the last of the events
     server = await hub.find_server(user)
     if server is None or not (server.ready or server.pending):
         raise HubError("The start ended without a server")

@@ -29,10 +29,11 @@ class ServerState:
 
 @dataclass(frozen=True)
 class Progress:
-    """One message about a starting server. `reason` is that of the Kubernetes event behind it, if any."""
+    """One message about a starting server; `reason` and `pod` (its uid) are those of the event behind it, if any."""
 
     message: str
     reason: str = ""
+    pod: str = ""
     ready: bool = False
     failed: bool = False
 
@@ -213,6 +214,7 @@ def _progress_of(event: Mapping[str, Any]) -> Progress:
     return Progress(
         str(event.get("message", "")).strip(),
         reason=str(raw.get("reason") or ""),
+        pod=str((raw.get("involvedObject") or {}).get("uid") or ""),
         ready=bool(event.get("ready")),
         failed=bool(event.get("failed")),
     )

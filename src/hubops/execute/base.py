@@ -6,8 +6,6 @@ revision's record is made to hold all that it or those before it may have left, 
 begins from, because the older one no longer counts as deployed.
 """
 
-import base64
-import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import yaml
 
 from hubops.clients.kube import Json, Kube
+from hubops.execute.helm_record import pack_record, unpack_record
 
 _DEPLOYED, _SUPERSEDED = "deployed", "superseded"
 # By which field Kubernetes finds an item of a list again (patchMergeKey, k8s.io/api/core/v1); other lists
@@ -43,7 +42,7 @@ async def rebase(kube: Kube, release: str, namespace: str) -> bool:
     if len(found) < 2 or _status(found[-1]) == _DEPLOYED:  # noqa: PLR2004 - one has nothing below it
         return False
     since = next((n for n in reversed(range(len(found) - 1)) if _status(found[n]) == _DEPLOYED), 0)
-    documents = [_unpack(secret) for secret in found[since:]]
+    documents = [unpack_record(secret["data"]["release"]) for secret in found[since:]]
     newest = {**documents[-1], "manifest": unite([each["manifest"] for each in documents])}
     await _write(kube, path, found[-1], newest)
     for secret, document in zip(found[since:-1], documents[:-1], strict=True):
@@ -109,15 +108,7 @@ def _status(secret: Json) -> str:
     return str(secret["metadata"]["labels"]["status"])
 
 
-def _unpack(secret: Json) -> dict[str, Any]:
-    """Helm keeps a release as JSON, gzipped, twice in base64 (helm.sh/release.v1)."""
-    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-    document: dict[str, Any] = json.loads(gzip.decompress(packed))
-    return document
-
-
 async def _write(kube: Kube, path: str, secret: Json, document: Mapping[str, Any]) -> None:
-    packed = base64.b64encode(gzip.compress(json.dumps(document).encode(), mtime=0))
     metadata = secret["metadata"]
     body = {
         # The version makes it a conflict when somebody else has just written.
@@ -125,6 +116,6 @@ async def _write(kube: Kube, path: str, secret: Json, document: Mapping[str, Any
             "labels": {"status": document["info"]["status"]},
             "resourceVersion": metadata["resourceVersion"],
         },
-        "data": {"release": base64.b64encode(packed).decode()},
+        "data": {"release": pack_record(document)},
     }
     await kube.patch(f"{path}/{metadata['name']}", body)

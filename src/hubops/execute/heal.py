@@ -1,14 +1,12 @@
 """A release that a killed run left pending: helm refuses to go on with it until its status says failed."""
 
-import base64
-import gzip
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hubops.clients.kube import Kube
 from hubops.errors import RefusedError
 from hubops.events import Emit, Remark
+from hubops.execute.helm_record import pack_record, unpack_record
 from hubops.execute.lease import Lease
 
 _PENDING = {"pending-install", "pending-upgrade", "pending-rollback"}
@@ -45,11 +43,10 @@ async def heal_release(
 
 
 def failed_payload(data: str) -> str:
-    """The stored release with status failed. Helm keeps it as JSON, gzipped, twice in base64 (helm.sh/release.v1)."""
-    document: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data))))
+    """The stored release with status failed."""
+    document = unpack_record(data)
     document["info"] |= {"status": "failed", "description": _DESCRIPTION}
-    packed = gzip.compress(json.dumps(document).encode(), mtime=0)
-    return base64.b64encode(base64.b64encode(packed)).decode()
+    return pack_record(document)
 
 
 def _require_abandoned(secret: dict[str, Any], release: str, lease: Lease, timeout_s: int) -> None:
