@@ -16,7 +16,10 @@ def _commands(tier: str, arguments: list[str]) -> list[list[str]]:
     ]
     tests = ["tests/fast"] if tier == "--fast" else ["tests"]
     marks = [] if tier == "--long" else ["-m", "not long"]
-    return [*checks, [*python, "pytest", "-p", "no:cacheprovider", *marks, *(arguments or tests)]]
+    # Words that are options leave the tier what it is: `--fast -q` must not take hold of a cluster.
+    named = any(not word.startswith("-") for word in arguments)
+    paths = arguments if named else [*arguments, *tests]
+    return [*checks, [*python, "pytest", "-p", "no:cacheprovider", *marks, *paths]]
 
 
 def main() -> int:

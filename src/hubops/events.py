@@ -32,12 +32,19 @@ class CommandStarted:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output or remark belonging to the running step."""
+    """A line of a program's output belonging to the running step; shown when it is asked for."""
 
     text: str
 
 
-Event = StepStarted | StepEnded | CommandStarted | Line
+@dataclass(frozen=True)
+class Remark:
+    """Something that a person should know although nothing failed: shown in any case."""
+
+    text: str
+
+
+Event = StepStarted | StepEnded | CommandStarted | Line | Remark
 Emit = Callable[[Event], None]
 
 

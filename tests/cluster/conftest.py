@@ -16,7 +16,7 @@ from cluster.hub_under_test import HubUnderTest
 from hubops.clients import process
 from hubops.clients.buildctl import Buildctl
 from hubops.clients.kube import Kube, connect
-from hubops.events import Event, Line, StepEnded
+from hubops.events import Event, Line, Remark, StepEnded
 from hubops.local import base_image
 from hubops.local.buildkit import require_buildkit
 from hubops.local.instance import Instance, load_instance
@@ -74,7 +74,7 @@ class Fleet:
 
 def show(event: Event) -> None:
     """Steps go to the test's output, which pytest shows for a test that fails."""
-    if isinstance(event, (StepEnded, Line)):
+    if isinstance(event, (StepEnded, Line, Remark)):
         print(event)  # noqa: T201
 
 

@@ -86,7 +86,7 @@ def change(origin: Origin) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", [pytest.param(n, marks=[] if n in {0, 1} else pytest.mark.long) for n in range(MOMENTS)]
+    "moment", [pytest.param(n, marks=[] if n == 0 else pytest.mark.long) for n in range(MOMENTS)]
 )
 async def test_a_merge_ended_at_any_moment_is_healed_by_the_next(
     cluster: Cluster, origin: Origin, whole_s: float, tmp_path: Path, moment: int

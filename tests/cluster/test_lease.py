@@ -15,7 +15,7 @@ from cluster.conftest import Cluster
 from hubops.answer import Present
 from hubops.clients.kube import Json, Kube
 from hubops.errors import RefusedError
-from hubops.events import Event, Line
+from hubops.events import Event, Remark
 from hubops.execute.lease import LAPSE_S, Lease, hold, now
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/hubops/leases"
@@ -81,7 +81,7 @@ async def test_a_second_holder_waits_and_says_for_whom(kube: Kube, hub: str) -> 
         order.append("one")
     await asyncio.wait_for(waiting, 10)
     assert order == ["one", "two"]
-    assert events == [Line(f"waiting for one@host process 12, who deploys {hub}")]
+    assert events == [Remark(f"waiting for one@host process 12, who deploys {hub}")]
 
 
 async def test_of_many_at_once_there_is_only_ever_one(kube: Kube, hub: str) -> None:

@@ -47,6 +47,8 @@ def command(hub: str, no_setup: bool, build: bool, push: bool, deploy: bool, ove
 
 
 async def _run(fleet: Fleet, hub: Hub, steps: _Steps, emit: Emit, redactor: Redactor) -> None:
+    if steps.deploy and not hub.cluster.local:
+        await run.require_reproducible(fleet.root)
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
         if steps.setup:
@@ -56,8 +58,6 @@ async def _run(fleet: Fleet, hub: Hub, steps: _Steps, emit: Emit, redactor: Reda
             await run.build_images(fleet, names, machine.registry, machine.workshop, emit, push=steps.push)
         if steps.deploy:
             commit, ways = await run.find_commit(fleet.root), load_ways(fleet, emit, redactor)
-            if not hub.cluster.local:
-                await run.require_reproducible(fleet.root)
             await ways.prepare(session)
             retry = frozenset({hub.name} if steps.override else ())
             terms = run.Terms(commit, retry=retry, override=steps.override)

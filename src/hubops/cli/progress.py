@@ -6,14 +6,29 @@ from contextlib import contextmanager
 
 import click
 
-from hubops.events import CommandStarted, Emit, Event, Line, StepEnded, StepStarted
+from hubops.errors import HubopsError
+from hubops.events import CommandStarted, Emit, Event, Line, Remark, StepEnded, StepStarted
 from hubops.secret import Redactor
 
 
 @contextmanager
 def progress(redactor: Redactor | None = None) -> Iterator[Emit]:
-    """A sink for events; every text passes the redactor. Follows the option --verbose of the command line."""
+    """A sink for events; every text passes the redactor. Follows the option --verbose of the command line.
+
+    An error that leaves the block is masked as well, whoever raised it.
+    """
     mask = (redactor or Redactor()).mask
+    try:
+        with _sink(mask) as emit:
+            yield emit
+    except HubopsError as error:
+        error.what, error.where = mask(error.what), mask(error.where)
+        error.why, error.hint = mask(error.why), mask(error.hint)
+        raise
+
+
+@contextmanager
+def _sink(mask: Callable[[str], str]) -> Iterator[Emit]:
     verbose = bool(click.get_current_context().find_root().params.get("verbose"))
     if sys.stderr.isatty() and not verbose:
         with _live(mask) as emit:
@@ -37,6 +52,8 @@ def _text(event: Event, *, verbose: bool) -> str:
             return f"{mark} {title}{f': {note}' if note else ''} ({took_s:.1f} s)"
         case CommandStarted(text):
             return f"$  {text}"
+        case Remark(text):
+            return f"!  {text}"
         case Line(text):
             return f"     {text}" if verbose else ""
 
@@ -60,7 +77,7 @@ def _live(mask: Callable[[str], str]) -> Iterator[Emit]:
                 case StepEnded(title):
                     running.remove(title)
                     live.console.print(mask(_text(event, verbose=False)), markup=False)
-                case CommandStarted():
+                case CommandStarted() | Remark():
                     live.console.print(
                         mask(_text(event, verbose=False)), markup=False, style="dim", soft_wrap=True
                     )

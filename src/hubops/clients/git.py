@@ -64,6 +64,13 @@ class Git:
         # Whatever the person's settings say of new files.
         return (await self._run("status", "--short", "--untracked-files=normal", "--", ".")).rstrip()
 
+    async def is_published(self, commit: str) -> bool:
+        """Whether a branch of a remote contains the commit, as far as was fetched; also where no remote is known."""
+        listing = ["for-each-ref", "--format=%(refname)"]
+        if not (await self._run(*listing, "refs/remotes")).strip():
+            return True
+        return bool((await self._run(*listing, f"--contains={commit}", "refs/remotes")).strip())
+
     async def contains(self, branch: str, commit: str) -> bool:
         """Whether a commit is part of a branch that this clone knows."""
         return (await self._attempt("merge-base", "--is-ancestor", commit, branch)).code == 0

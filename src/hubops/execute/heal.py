@@ -8,7 +8,7 @@ from typing import Any
 
 from hubops.clients.kube import Kube
 from hubops.errors import RefusedError
-from hubops.events import Emit, Line
+from hubops.events import Emit, Remark
 from hubops.execute.lease import Lease
 
 _PENDING = {"pending-install", "pending-upgrade", "pending-rollback"}
@@ -40,7 +40,7 @@ async def heal_release(
             "data": {"release": failed_payload(secret["data"]["release"])},
         }
         await kube.patch(f"/api/v1/namespaces/{namespace}/secrets/{secret['metadata']['name']}", body)
-        emit(Line(f"release {release} was left {status} by a killed run; marked as failed"))
+        emit(Remark(f"release {release} was left {status} by a killed run; marked as failed"))
     return bool(pending)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from hubops.answer import Absent, Present, Unknown
 from hubops.clients.kube import Json, Kube, is_status
 from hubops.errors import ClusterError, HubopsError, OutOfReachError, RefusedError
-from hubops.events import Emit, Line
+from hubops.events import Emit, Remark
 
 NAMESPACE = "hubops"
 DURATION_S = 15
@@ -132,7 +132,7 @@ async def _acquire(kube: Kube, lease: Lease, emit: Emit, sleep: Sleep) -> None:
             continue
         if other != told:
             told = other
-            emit(Line(f"waiting for {person(other)}, who deploys {lease.hub}"))
+            emit(Remark(f"waiting for {person(other)}, who deploys {lease.hub}"))
         await sleep(_POLL_S)
 
 

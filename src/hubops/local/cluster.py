@@ -10,7 +10,7 @@ from hubops import digest
 from hubops.clients import process
 from hubops.deadline import Deadline
 from hubops.errors import MachineError, ProgramError
-from hubops.events import Emit, Line, step
+from hubops.events import Emit, Line, Remark, step
 from hubops.local import host
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance, write_atomically
@@ -72,7 +72,7 @@ async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
         with step(emit, f"cluster {instance.name}, started again"):
             if await _start(instance, parts) and await _became_ready(instance, parts.kubectl):
                 return
-            emit(Line("it does not come back: rebuilt, with its volumes kept"))
+            emit(Remark("it does not come back: rebuilt, with its volumes kept"))
     with step(emit, f"cluster {instance.name}"):
         await _create(instance, parts, recipe, emit)
 
@@ -126,6 +126,7 @@ async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> 
     for left in (instance.kubeconfig, instance.kubeconfig.with_name("kubeconfig.lock")):
         left.unlink(missing_ok=True)
     _write_mounts(instance, parts.network)
+    host.require_free_port(instance.edge_port, "--port")
     config = instance.directory / "kind.json"
     write_atomically(config, json.dumps(_kind_config(instance, parts.image), indent=2))
     await process.run(

@@ -2,8 +2,11 @@
 
 import os
 import platform
+import socket
 import ssl
 from pathlib import Path
+
+from hubops.errors import MachineError
 
 # capabilities(7): the numbers kind's privileged nodes ask for end here.
 _CAP_LAST = Path("/proc/sys/kernel/cap_last_cap")
@@ -40,6 +43,23 @@ def missing_capabilities() -> int:
         return 0
     bound = next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1]
     return ((1 << (last + 1)) - 1) & ~int(bound, 16)
+
+
+def require_free_port(port: int, option: str) -> None:
+    """Refuse a port of the loopback interface that another program has; `option` asks for another one.
+
+    Raises:
+        MachineError: it is taken.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise MachineError(
+            f"port {port} is taken by another program",
+            where=f"127.0.0.1:{port}",
+            why=str(error),
+            hint=f"End that program, or give a new cluster another one: hubops local up --name OTHER {option} N",
+        ) from error
 
 
 def find_ca_bundle() -> Path | None:

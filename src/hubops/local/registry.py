@@ -7,6 +7,7 @@ import httpx2
 from hubops.deadline import Deadline
 from hubops.errors import MachineError, ProgramError
 from hubops.events import Emit, step
+from hubops.local import host
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance
 from hubops.local.network import Network
@@ -20,8 +21,8 @@ async def require_registry(
     """Run the registry; an existing container is started again, one of another image replaced.
 
     Raises:
-        MachineError: it does not answer.
-        ProgramError: its port is taken, or Docker refuses otherwise.
+        MachineError: it does not answer, or its port is taken.
+        ProgramError: Docker refuses.
     """
     name = instance.registry_container
     running = await docker.state(name) == "running"
@@ -61,6 +62,7 @@ async def _image_of(docker: Docker, name: str) -> str:
 
 async def _create(instance: Instance, docker: Docker, network: Network, image: str) -> None:
     name = instance.registry_container
+    host.require_free_port(instance.registry_port, "--registry-port")
     await docker(
         *("run", "-d", "--name", name, "--restart", "unless-stopped"),
         *("--network", network.name, "--ip", network.registry_address),

@@ -7,7 +7,7 @@ from pathlib import Path
 from hubops.clients.builder import Builder
 from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit, step
-from hubops.local import base_image, cluster, docker, registry
+from hubops.local import base_image, cluster, docker, host, registry
 from hubops.local.buildkit import require_builder
 from hubops.local.instance import Instance, save_instance
 from hubops.local.machine_image import Recipe, require_image
@@ -33,6 +33,10 @@ async def up(instance: Instance, emit: Emit, node_image: str = "") -> Local:
         MachineError: this machine lacks something; nothing is half-done that the next run does not heal.
         ProgramError: a build or an outside program failed.
     """
+    if not (instance.directory / "instance.json").exists():
+        # Before anything is made, or written down for ever.
+        host.require_free_port(instance.edge_port, "--port")
+        host.require_free_port(instance.registry_port, "--registry-port")
     with step(emit, "Docker"):
         engine = await docker.require_docker(emit)
     kubectl, kind = await require_tool("kubectl", emit), await require_tool("kind", emit)

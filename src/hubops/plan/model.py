@@ -13,7 +13,6 @@ class Course(Enum):
     DEPLOY = "deploy"
     HELD = "held"
     NOT_PROVED = "waits for proof"
-    OLDER = "older than what runs"
 
 
 @dataclass(frozen=True)

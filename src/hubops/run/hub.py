@@ -6,7 +6,7 @@ from hubops.desired.model import Fleet, Hub
 from hubops.desired.problems import require_valid
 from hubops.desired.values import image_names, render_values
 from hubops.errors import RefusedError
-from hubops.events import Line
+from hubops.events import Remark
 from hubops.execute.bundle import Bundle, make_bundle
 from hubops.plan.decide import decide
 from hubops.plan.model import Course, Decision
@@ -70,7 +70,7 @@ async def deploy(
         if decision.course is Course.DEPLOY:
             _tell_unproved(decision, session)
             return Deployed(decision, await attempt.deploy(bundle))
-        session.emit(Line(f"{hub.name}: {decision.course.value}: {decision.reason}"))
+        session.emit(Remark(f"{hub.name}: {decision.course.value}: {decision.reason}"))
         made = await attempt.stay() if terms.keep_people or not own.settled else Made()
         if not terms.keep_people:
             raise RefusedError(
@@ -100,4 +100,4 @@ def _tell_unproved(decision: Decision, session: Session) -> None:
     if decision.proof:
         names = [difference.path for difference in decision.unproved]
         own = ", ".join([*names, "people", "secrets"])
-        session.emit(Line(f"not proved by {decision.proof.hub}, but verified here afterwards: {own}"))
+        session.emit(Remark(f"not proved by {decision.proof.hub}, but verified here afterwards: {own}"))

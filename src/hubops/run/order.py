@@ -41,6 +41,13 @@ async def require_reproducible(root: Path) -> None:
             why=await git.changes(),
             hint="Commit them, or put them away: git stash --include-untracked",
         )
+    if head.branch and not await git.is_published(head.commit):
+        raise RefusedError(
+            f"nobody else has the commit {head.commit[:10]} yet",
+            where=f"branch {head.branch}",
+            why="no branch of a remote contains it",
+            hint=f"Push it: git push origin {head.branch}",
+        )
     branch = await git.default_branch()
     if not head.branch and branch and not await git.contains(branch, head.commit):
         raise RefusedError(
