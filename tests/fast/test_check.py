@@ -345,7 +345,7 @@ def test_the_digest_is_helms() -> None:
 def test_an_image_that_nothing_builds_is_named(repository: Path) -> None:
     (repository / "images/proxy/Dockerfile").unlink()
     found = only(find_problems(repository))
-    assert (found.what, found.where) == ("nothing builds the image proxy", "values/organisation.yaml:9:9")
+    assert (found.what, found.where) == ("nothing builds the image proxy", "values/organisation.yaml:13:9")
     assert found.why == "user-images/proxy/Dockerfile is missing"
     assert found.hubs == ("earthhub", "staginghub")
 

@@ -5,12 +5,17 @@ import json
 import click
 
 from hubops.cli import running
+from hubops.cli.machine import INSTANCE_VARIABLE
 from hubops.cli.progress import progress
 from hubops.local import up as local_up
 from hubops.local.instance import DEFAULT_NAME, load_instance
 
 _name = click.option(
-    "--name", default=DEFAULT_NAME, show_default=True, help="Which of several local clusters."
+    "--name",
+    default=DEFAULT_NAME,
+    envvar=INSTANCE_VARIABLE,
+    show_default=True,
+    help="Which of several local clusters.",
 )
 
 

@@ -9,6 +9,7 @@ from hubops.cli.secret_source import secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
+from hubops.desired.settings import SETTINGS
 from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Bench, Workshop
@@ -122,6 +123,7 @@ def cluster_of(hubs: Iterable[Hub]) -> Cluster:
 
 
 def project() -> Path:
-    """The operations repository: the directory we are called in when it has a hubops.yaml, else this checkout."""
+    """The operations repository: where we are called in it, or below it; elsewhere this checkout."""
     here = Path.cwd()
-    return here if (here / "hubops.yaml").is_file() else paths.project_dir()
+    found = (each for each in (here, *here.parents) if (each / SETTINGS).is_file())
+    return next(found, paths.project_dir())

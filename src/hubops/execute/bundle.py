@@ -53,7 +53,8 @@ def make_bundle(
     below = digest.of_parts([json.dumps(dependencies, sort_keys=True), *outside, *within])
     shared = digest.of_parts(json.dumps(layer, sort_keys=True) for layer in hub.layers[:1])
     own = _files(chart, kept)
-    key = digest.of_parts([below, json.dumps(values, sort_keys=True), *own])[:_DIGITS]
+    # The shared layers count even where a hub's own values hide a change of them: others wait for its proof.
+    key = digest.of_parts([below, shared, json.dumps(values, sort_keys=True), *own])[:_DIGITS]
     pinned = {name: str(image) for name, image in images.items()}
     content = Content(key, pinned, below, _name(dependencies), shared, values, hub.prefix)
     return Bundle(directory, chart, content)

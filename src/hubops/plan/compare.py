@@ -16,10 +16,14 @@ def compare(
     if has is None:
         return HubPlan(hub.name, CREATE, "it is new", build=tuple(build), chart=wanted.chart_name)
     changes = tuple(differences(wanted.values, has.values))
-    chart = "" if has.chart == wanted.chart else f"{has.chart_name} → {wanted.chart_name}"
+    chart = "" if has.chart == wanted.chart else _renamed(has.chart_name, wanted.chart_name)
     if has.key != wanted.key or build:
         return HubPlan(hub.name, DEPLOY, "", 0, tuple(build), changes, people, chart)
     return HubPlan(hub.name, PEOPLE if any(people) else NOTHING, people=people)
+
+
+def _renamed(old: str, new: str) -> str:
+    return f"{new}: what is in it" if old == new else f"{old} → {new}"
 
 
 def stopped(hub: str, decision: Decision, deployed: int) -> HubPlan:
