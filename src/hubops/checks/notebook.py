@@ -135,10 +135,16 @@ async def _use(hub: Hub, probe: Probe, proof: Proof, watch: _Watch) -> Proof:
         await _start(hub, probe, watch)
     started_s = watch.deadline.elapsed_s
     async with watch.phase("run the notebook", "The notebook"):
-        async with open_kernel(hub.site, probe.name) as kernel:
-            kernel_s = watch.deadline.elapsed_s
-            for cell in probe.cells:
-                await _run(kernel, cell, watch)
+        kernel_s = 0.0
+        try:
+            async with open_kernel(hub.site, probe.name) as kernel:
+                kernel_s = watch.deadline.elapsed_s
+                for cell in probe.cells:
+                    await _run(kernel, cell, watch)
+        except HubError as error:
+            if not kernel_s:  # what is wrong with a kernel that does not start, its server's log tells
+                error.why = watch.redactor.mask(_lines(error.why, await probe.logs()))
+            raise
         cells_s = watch.deadline.elapsed_s
     return replace(
         proof,

@@ -1,6 +1,7 @@
 """A JupyterHub's REST API (version 5) and its login form, as far as a probe needs them."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from hubops.secret import Redactor, Secret
 _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest answer, the progress
 _SHOWN = 300  # characters of a foreign answer that help a person
 _TOKEN_HINT = "deploy the hub again, so that its service has today's token and role"  # noqa: S105 - a hint
+# kubernetes_asyncio's ApiException as text.
+_API_ANSWER = re.compile(r"HTTP response body: (\{.*\})", re.DOTALL)
 # How JupyterHub answers when the role does not cover the name; then nobody can tell whether it exists.
 _NO_ACCESS = "No access to resources"
 
@@ -209,10 +212,19 @@ def _message_of(response: httpx2.Response) -> str:
         return "" if text.startswith("<") else text[:_SHOWN]
 
 
+def _plain(message: str) -> str:
+    """What the API server said, where KubeSpawner shows its whole answer."""
+    body = _API_ANSWER.search(message)
+    try:
+        return f"{message.partition(chr(10))[0]} {json.loads(body[1])['message']}" if body else message
+    except (ValueError, KeyError, TypeError):
+        return message
+
+
 def _progress_of(event: Mapping[str, Any]) -> Progress:
     raw = event.get("raw_event") or {}
     return Progress(
-        str(event.get("message", "")).strip(),
+        _plain(str(event.get("message", "")).strip()),
         reason=str(raw.get("reason") or ""),
         pod=str((raw.get("involvedObject") or {}).get("uid") or ""),
         ready=bool(event.get("ready")),

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import httpx2
 from httpx2.websockets import AsyncWebSocketSession, HTTPXWSException, WebSocketUpgradeError
 
 from hubops.clients.hub import Site
-from hubops.errors import OutOfReachError
+from hubops.errors import HubError, OutOfReachError
 
 _LARGEST_MESSAGE_BYTES = 16 << 20  # a figure travels as one message; the library's own limit is 64 KiB
 
@@ -140,6 +141,10 @@ async def open_kernel(site: Site, user: str) -> AsyncIterator[Kernel]:
                 socket_url, max_message_size_bytes=_LARGEST_MESSAGE_BYTES
             ) as socket:
                 yield Kernel(socket, session, str(url))
+        # The server answers the handshake when the kernel has answered it.
+        except httpx2.ReadTimeout as error:
+            what, hint = "No kernel starts in the person's server", "see that ipykernel works in the image"
+            raise HubError(what, where=str(url), why="it gave no sign of life", hint=hint) from error
         # The library runs a task group, which wraps whatever passes through it.
         except BaseExceptionGroup as group:
             raise _first(group) from None
