@@ -161,8 +161,9 @@ async def _start(hub: Hub, probe: Probe, watch: _Watch) -> None:
         while not await _follow(hub, probe.name, watch):
             await asyncio.sleep(_POLL_S)
     except HubError as error:
+        last = f": {last_line(watch.last_events())}" if watch.events else ""
         raise HubError(
-            "No server starts for a person",
+            f"No server starts for a person{last}",
             where=error.where or f"{probe.name} at {hub.site.http.base_url}",
             why=watch.redactor.mask(_lines(error.why, watch.last_events(), await probe.logs())),
             hint=error.hint or "correct what the last event names: image, command, quota or volume",

@@ -21,6 +21,7 @@ from hubops.events import CommandStarted, Emit, Line
 from hubops.secret import Redactor
 
 _NOT_FOUND = "release: not found"
+_HEADLINE = 200  # characters
 # What helm and its plug-ins for credentials need of our environment; nothing else is handed on.
 _HANDED_ON = re.compile(r"PATH|HOME|USER|LANG|TMPDIR|SSL_CERT_(FILE|DIR)|(HTTPS?|NO)_PROXY|(https?|no)_proxy")
 
@@ -120,7 +121,8 @@ class Helm:
         on_line = self._tell if words[0] != "template" else None  # rendered Secrets are for nobody's eyes
         done = await process.attempt([self.program, *words], env=self._env(), stdin=stdin, on_line=on_line)
         if done.code != 0:
-            raise ReleaseError(what, where=f"helm {words[0]}", why=self.redactor.mask(done.tail))
+            tail = self.redactor.mask(done.tail)
+            raise ReleaseError(f"{what}{_cause(tail)}", where=f"helm {words[0]}", why=tail)
         return done.stdout
 
     def _tell(self, line: str) -> None:
@@ -132,6 +134,12 @@ class Helm:
         # Else client-go keeps what it learns of the API in ~/.kube/cache, which is the operator's.
         env["KUBECACHEDIR"] = str(self.home / "kube")
         return env | ({"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {})
+
+
+def _cause(tail: str) -> str:
+    """What helm says last of all errors, short enough for a headline."""
+    said = [line for line in tail.splitlines() if line.startswith("Error: ")]
+    return f": {said[-1].removeprefix('Error: ')[:_HEADLINE]}" if said else ""
 
 
 def make_home(directory: Path) -> Path:
