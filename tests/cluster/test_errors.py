@@ -50,20 +50,18 @@ def together(*edits: Edit) -> Edit:
     return edit
 
 
-def elsewhere(context: str, registry: str = "localhost:REGISTRY") -> Edit:
-    """The hub on a cluster of the kubeconfig."""
+def elsewhere(context: str, registry: str = "localhost:REGISTRY", name: str = "campus") -> Edit:
+    """The hubs on a cluster of the kubeconfig; the real one knows itself as `local`."""
     settings = {
         "registry": registry,
         "image-name": "hubops/{name}",
-        "clusters": {
-            "local": {"local": True},
-            "campus": {"kubeconfig-context": context, "url": "http://localhost:1"},
-        },
+        "clusters": {name: {"kubeconfig-context": context, "url": "http://localhost:1"}},
     }
+    hub = f"stage: staging\ncluster: {name}\nimage: earth\n"
     return together(
         write("hubops.yaml", json.dumps(settings)),
-        write(f"{HUB}/hub.yaml", "stage: staging\ncluster: campus\nimage: earth\n"),
-        write("hub-charts/earthhub/hub.yaml", "stage: staging\ncluster: local\nimage: earth\n"),
+        write(f"{HUB}/hub.yaml", hub),
+        write("hub-charts/earthhub/hub.yaml", hub),
     )
 
 
@@ -95,7 +93,7 @@ CASES = {
         ("unknown key singleuser.defaultURL", f"{HUB}/values.yaml:4:5", "the chart jupyterhub", "Did you mean defaultUrl?"),
     ),
     "Dockerfile missing": Case(
-        remove("user-images/earth/Dockerfile"), ("there is no image earth", f"{HUB}/hub.yaml:3:8", "next:")
+        remove("user-images/earth/Dockerfile"), ("there is no image earth", "hub-charts/earthhub/hub.yaml:3:1", "Known: edge, hub, proxy.")
     ),
     "Dockerfile failing": Case(
         write("user-images/earth/Dockerfile", "FROM debian:bookworm-slim\nRUN for n in $(seq 30); do echo line $n; done; false\n"),
@@ -115,11 +113,16 @@ CASES = {
         elsewhere("CONTEXT"), ("this is not the cluster campus", "hubops.yaml: clusters.campus", "set up as local"), ()
     ),
     "secrets missing": Case(
-        elsewhere("CONTEXT"), ("secrets/staginghub.yaml", "missing", "next:"), ("--deploy", "--no-setup")
+        elsewhere("CONTEXT", name="local"), ("secrets/staginghub.yaml", "next:"), ()
     ),
     "secrets in plain": Case(
-        together(elsewhere("CONTEXT"), write("secrets/staginghub.yaml", "hub: {cookieSecret: abcdef}\n")),
-        ("secrets/staginghub.yaml", "plain", "next:"), ("--deploy", "--no-setup"),
+        together(
+            elsewhere("CONTEXT", name="local"), write("secrets/staginghub.yaml", "hub: {cookieSecret: abcdef}\n")
+        ),
+        ("secrets/staginghub.yaml", "plain", "next:"), (),
+    ),
+    "no git repository": Case(
+        elsewhere("CONTEXT", name="local"), ("this is no git repository with a commit", "git init"), ("--deploy",)
     ),
 }  # fmt: skip
 

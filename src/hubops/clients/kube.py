@@ -25,6 +25,8 @@ _PATIENCE_S = 120
 _MERGE_PATCH = "application/merge-patch+json"
 _SERVER_ERROR = 500
 # The API server or something before it is overloaded or cannot tell; only 404 means absent.
+# How kubectl, through which we speak, says that it got no connection.
+_NO_CONNECTION = "dial tcp"
 _UNDECIDED = {408, 425, 429}
 
 
@@ -246,9 +248,14 @@ def _unreachable(where: str, error: Exception) -> OutOfReachError:
 
 def _refusal(method: str, path: str, error: httpx2.HTTPStatusError) -> ClusterError | OutOfReachError:
     code, said = error.response.status_code, _message(error.response)
+    if _NO_CONNECTION in said:
+        return _unreachable(f"{method} {path}", ConnectionError(said))
     if code >= _SERVER_ERROR or code in _UNDECIDED:
         return OutOfReachError(
-            "the cluster cannot answer now", where=f"{method} {path}", why=f"HTTP {code}: {said}"
+            "the cluster cannot answer now",
+            where=f"{method} {path}",
+            why=f"HTTP {code}: {said}",
+            hint="Run it again in a while.",
         )
     hint = {
         401: "Log in to the cluster again.",
