@@ -260,6 +260,7 @@ async def test_the_upstream_chart_is_deployed_and_proved_by_the_same_engine(
 ) -> None:
     """Zero to JupyterHub's own chart, with our images; the edge leads to it as to the others."""
     root = make_upstream_fleet(tmp_path, upstream_chart)
+    await process.run([cluster.helm, "dependency", "update", root / "hub-charts" / "upstreamhub"])
     desired = load_fleet(root)
     os.environ["HUBOPS_LOCAL"] = NAME
 
