@@ -85,9 +85,8 @@ def change(origin: Origin) -> None:
     origin.commit("Another image", {DOCKERFILE: add_line(f"ENV CHANGE={time.time_ns()}")})
 
 
-@pytest.mark.parametrize(
-    "moment", [pytest.param(n, marks=[] if n == 0 else pytest.mark.long) for n in range(MOMENTS)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("moment", range(MOMENTS))
 async def test_a_merge_ended_at_any_moment_is_healed_by_the_next(
     cluster: Cluster, origin: Origin, whole_s: float, tmp_path: Path, moment: int
 ) -> None:
