@@ -14,8 +14,8 @@ from hubops.errors import ClusterError, OutOfReachError, RefusedError
 from hubops.execute import records
 from hubops.execute.mark import mark_cluster, require_cluster
 from hubops.state.live import read_logs
-from hubops.state.model import Ending, History, Record
-from hubops.state.records import SECRETS, read_bundle, read_histories, read_history
+from hubops.state.model import RECORDS, Ending, History, Record
+from hubops.state.records import read_bundle, read_histories, read_history
 
 VALUES = {"jupyterhub": {"a": [1, 2.5, None, True, "ü"], "empty": {}, "0604373": "0604373"}}
 
@@ -104,7 +104,7 @@ async def test_where_there_is_no_namespace_yet_there_is_nothing(api: MemoryApi, 
 
 async def test_one_record_that_is_not_understood_stops_its_hub(api: MemoryApi, kube: Kube) -> None:
     await write(kube, P)
-    api.objects[f"{SECRETS}/deploy-staging-1"]["data"]["record"] = "bm8="
+    api.objects[f"{RECORDS}/deploy-staging-1"]["data"]["record"] = "bm8="
     with pytest.raises(RefusedError, match="deploy-staging-1"):
         await read_history(kube, "staging")
 

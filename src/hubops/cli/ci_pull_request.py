@@ -1,8 +1,9 @@
 """hubops ci pull-request: everything that can be known of a change without a secret, a push or a cluster."""
 
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -12,7 +13,7 @@ from hubops import digest, run
 from hubops.cli import running
 from hubops.cli.docs import build_docs
 from hubops.cli.machine import load_workshop, project, registry_of
-from hubops.cli.plan import plan_by_files
+from hubops.cli.plan import fleet_at, plan_from
 from hubops.cli.progress import progress
 from hubops.cli.publish import publish
 from hubops.clients.git import Git
@@ -51,9 +52,11 @@ async def _pull_request(root: Path, base: str, emit: Emit) -> list[Outcome]:
     if any(found.result is Result.REFUSED for found in checked):
         return [*checked, *docs]
     fleet = load_fleet(root)
-    commit = await _base_commit(root, base, os.environ)
-    images = [await _image(fleet, name, emit) for name in await _changed_images(fleet, commit)]
-    plans = await plan_by_files(fleet, fleet.in_order(), commit) if commit else []
+    async with AsyncExitStack() as stack:
+        commit = await _base_commit(root, base, os.environ)
+        before = await stack.enter_async_context(fleet_at(root, commit)) if commit else None
+        images = [await _image(fleet, name, emit) for name in _changed_images(fleet, before)]
+        plans = plan_from(before, fleet, fleet.in_order()) if before else []
     return [*checked, *images, *docs, *map(outcome, plans)]
 
 
@@ -70,7 +73,7 @@ async def _docs(root: Path, emit: Emit) -> list[Outcome]:
     try:
         built = await build_docs(root, emit)
     except MachineError as error:
-        return [Outcome("docs", "docs/", Result.SKIPPED, error.what, error=_told(error))]
+        return [replace(failed_outcome("docs", "docs/", error), result=Result.SKIPPED)]
     except HubopsError as error:
         return [failed_outcome("docs", "docs/", error, monotonic() - began)]
     return [Outcome("docs", "docs/", Result.DONE, "built", monotonic() - began)] if built else []
@@ -85,25 +88,20 @@ async def _image(fleet: Fleet, name: str, emit: Emit) -> Outcome:
     try:
         note = await run.try_image(fleet, name, registry, workshop, emit)
     except (OutOfReachError, MachineError) as error:
-        told = Told(error.what, error.where, error.why, _MAINTAINER.format(name))
-        return Outcome("image", name, Result.SKIPPED, error.what, monotonic() - began, told)
+        error.hint = _MAINTAINER.format(name)
+        return replace(failed_outcome("image", name, error, monotonic() - began), result=Result.SKIPPED)
     except HubopsError as error:
         return failed_outcome("image", name, error, monotonic() - began)
     return Outcome("image", name, Result.DONE, note, monotonic() - began)
 
 
-async def _changed_images(fleet: Fleet, commit: str) -> list[str]:
+def _changed_images(fleet: Fleet, before: Fleet | None) -> list[str]:
     """The images whose content or notebooks are not what they were; all when nobody knows what was."""
-    if not commit:
-        return sorted(fleet.images)
-    with tempfile.TemporaryDirectory(prefix="hubops-base-") as directory:
-        await Git(fleet.root).export(commit, Path(directory) / "base")
-        before = load_fleet(Path(directory) / "base")
-        return [
-            name
-            for name in sorted(fleet.images)
-            if name not in before.images or _tag(fleet, name) != _tag(before, name)
-        ]
+    return [
+        name
+        for name in sorted(fleet.images)
+        if before is None or name not in before.images or _tag(fleet, name) != _tag(before, name)
+    ]
 
 
 def _tag(fleet: Fleet, name: str) -> str:
@@ -117,7 +115,3 @@ async def _base_commit(root: Path, base: str, environment: Mapping[str, str]) ->
     named = next((environment[name] for name in _BASE_VARIABLES if environment.get(name)), "")
     ref = base or (f"origin/{named}" if named else await git.default_branch())
     return await git.merge_base(ref) if ref else ""
-
-
-def _told(error: HubopsError) -> Told:
-    return Told(error.what, error.where, error.why, error.hint)

@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def command(hubs: tuple[str, ...], against: str, form: str, exit_code: bool) -> 
     chosen = [fleet.require_hub(name) for name in hubs] or fleet.in_order()
     with progress(redactor) as emit:
         plans = running.run(
-            plan_by_files(fleet, chosen, against) if against else _live(fleet, chosen, emit, redactor)
+            _against(against, fleet, chosen) if against else _live(fleet, chosen, emit, redactor)
         )
     match form:
         case "json":
@@ -50,18 +52,32 @@ def command(hubs: tuple[str, ...], against: str, form: str, exit_code: bool) -> 
         raise SystemExit(_CHANGES_CODE)
 
 
-async def plan_by_files(fleet: Fleet, hubs: list[Hub], ref: str) -> list[HubPlan]:
-    """Plans from the files of another commit to these.
+@asynccontextmanager
+async def fleet_at(root: Path, ref: str) -> AsyncIterator[Fleet]:
+    """The fleet as a commit has it; its files are gone at the end.
 
     Raises:
-        RepositoryError: there is no such commit, or a file is wrong.
+        RepositoryError: there is no such commit, or a file of it is wrong.
     """
     with tempfile.TemporaryDirectory(prefix="hubops-base-") as directory:
         base = Path(directory) / "base"
-        await Git(fleet.root).export(ref, base)
-        before = load_fleet(base)
-        plans = [run.plan_against(fleet, before, hub, local_top(fleet, hub)) for hub in hubs]
-        return plans + (run.plan_removed(fleet, before) if len(hubs) == len(fleet.hubs) else [])
+        await Git(root).export(ref, base)
+        yield load_fleet(base)
+
+
+def plan_from(before: Fleet, fleet: Fleet, hubs: list[Hub]) -> list[HubPlan]:
+    """Plans from the files of another commit to these.
+
+    Raises:
+        RepositoryError: a file is wrong.
+    """
+    plans = [run.plan_against(fleet, before, hub, local_top(fleet, hub)) for hub in hubs]
+    return plans + (run.plan_removed(fleet, before) if len(hubs) == len(fleet.hubs) else [])
+
+
+async def _against(ref: str, fleet: Fleet, hubs: list[Hub]) -> list[HubPlan]:
+    async with fleet_at(fleet.root, ref) as before:
+        return plan_from(before, fleet, hubs)
 
 
 async def _live(fleet: Fleet, hubs: list[Hub], emit: Emit, redactor: Redactor) -> list[HubPlan]:

@@ -5,10 +5,8 @@ import json
 from dataclasses import asdict, replace
 
 from hubops.clients.kube import Json, Kube
-from hubops.state.model import History, Record
+from hubops.state.model import HUB_LABEL, NUMBER_LABEL, RECORDS, History, Record
 
-# As state/records.py reads them.
-_SECRETS = "/api/v1/namespaces/hubops/secrets"
 _TYPE = "hubops.dev/deploy"
 _KEPT_RECORDS = 50
 _KEPT_BUNDLES = 5
@@ -24,15 +22,15 @@ async def begin(kube: Kube, record: Record, history: History) -> Record:
     """
     number = max((r.number for r in history.records), default=0) + 1
     numbered = replace(record, number=number)
-    labels = {"hubops.dev/hub": record.hub, "hubops.dev/deploy": str(number)}
+    labels = {HUB_LABEL: record.hub, NUMBER_LABEL: str(number)}
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": _TYPE,
-        "metadata": {"name": _name(numbered), "labels": labels},
+        "metadata": {"name": numbered.name, "labels": labels},
         "data": _data(numbered),
     }
-    await kube.create(_SECRETS, body)
+    await kube.create(RECORDS, body)
     return numbered
 
 
@@ -41,7 +39,7 @@ async def end(kube: Kube, record: Record, *, bundle: bytes = b"") -> Record:
     kept = bool(bundle) and len(bundle) <= _LARGEST_BUNDLE
     ended = replace(record, kept=kept)
     data = _data(ended) | ({"bundle": base64.b64encode(bundle).decode()} if kept else {})
-    await kube.patch(f"{_SECRETS}/{_name(ended)}", {"data": data})
+    await kube.patch(f"{RECORDS}/{ended.name}", {"data": data})
     return ended
 
 
@@ -53,15 +51,11 @@ async def prune(kube: Kube, history: History) -> None:
     needed = {r.number for r in (history.standing, history.last_proved, history.restorable) if r}
     old = [record for record in history.records[:-_KEPT_RECORDS] if record.number not in needed]
     for record in old:
-        await kube.delete(f"{_SECRETS}/{_name(record)}")
+        await kube.delete(f"{RECORDS}/{record.name}")
     kept = [record for record in history.records if record.kept and record not in old]
     for record in kept[:-_KEPT_BUNDLES]:
         if record.number not in needed:
-            await kube.patch(f"{_SECRETS}/{_name(record)}", {"data": {"bundle": None}})
-
-
-def _name(record: Record) -> str:
-    return f"deploy-{record.hub}-{record.number}"
+            await kube.patch(f"{RECORDS}/{record.name}", {"data": {"bundle": None}})
 
 
 def _data(record: Record) -> Json:

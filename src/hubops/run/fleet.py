@@ -149,7 +149,7 @@ class _Merge:
 
 
 def failed_outcome(
-    kind: str, name: str, error: HubopsError, took_s: float, redactor: Redactor | None = None
+    kind: str, name: str, error: HubopsError, took_s: float = 0, redactor: Redactor | None = None
 ) -> Outcome:
     """The row of a report that tells an error, masked."""
     mask = (redactor or Redactor()).mask

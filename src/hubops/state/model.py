@@ -7,6 +7,10 @@ from enum import Enum
 from hubops.desired.model import Values
 
 NAMESPACE = "hubops"
+# Where records are and by what they are found.
+RECORDS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+HUB_LABEL = "hubops.dev/hub"
+NUMBER_LABEL = "hubops.dev/deploy"
 
 
 class Ending(Enum):
@@ -69,6 +73,11 @@ class Record:
     rollback_of: int = 0
     touched: bool = True
     kept: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its Secret is called."""
+        return f"deploy-{self.hub}-{self.number}"
 
 
 @dataclass(frozen=True)

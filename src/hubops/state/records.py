@@ -10,11 +10,8 @@ from typing import TypeVar
 
 from hubops.clients.kube import Json, Kube, is_status
 from hubops.errors import ClusterError, RefusedError
-from hubops.state.model import NAMESPACE, Commit, Content, Ending, History, Record
+from hubops.state.model import HUB_LABEL, NAMESPACE, RECORDS, Commit, Content, Ending, History, Record
 
-SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-HUB_LABEL = "hubops.dev/hub"
-NUMBER_LABEL = "hubops.dev/deploy"
 _NOT_FOUND = 404
 T = TypeVar("T", Commit, Content, Record)
 
@@ -44,17 +41,13 @@ async def read_bundle(kube: Kube, record: Record) -> bytes:
     Raises:
         OutOfReachError, ClusterError: it cannot be read.
     """
-    found = await kube.request("GET", f"{SECRETS}/{record_name(record.hub, record.number)}")
+    found = await kube.request("GET", f"{RECORDS}/{record.name}")
     return base64.b64decode(found["data"]["bundle"])
-
-
-def record_name(hub: str, number: int) -> str:
-    return f"deploy-{hub}-{number}"
 
 
 async def _read(kube: Kube, labels: str) -> dict[str, History]:
     try:
-        items, _ = await kube.list(SECRETS, labels=labels)
+        items, _ = await kube.list(RECORDS, labels=labels)
     except ClusterError as error:
         if is_status(error, _NOT_FOUND):
             return {}
