@@ -17,7 +17,9 @@ def content(key: str = "a", **changes: Any) -> Content:
 def record(number: int, ending: Ending, key: str = "a", **changes: Any) -> Record:
     """A record of the hub `staging`; `about` are changes of its content."""
     about = content(key, **changes.pop("about", {}))
-    fields: dict[str, Any] = {"hub": "staging", "at": f"2026-03-0{number % 9 + 1}T10:00:00+00:00", "by": "ci"}
+    day = f"2026-03-0{number % 9 + 1}"
+    times = {"at": f"{day}T10:00:00+00:00", "ended_at": "" if ending is K else f"{day}T10:01:00+00:00"}
+    fields: dict[str, Any] = {"hub": "staging", **times, "by": "ci"}
     commit = Commit("c0ffee0000000000", "2026-03-01T09:00:00+00:00")
     return Record(
         **{

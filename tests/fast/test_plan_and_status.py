@@ -99,7 +99,7 @@ def test_a_hub_that_was_rolled_back() -> None:
     assert format_status([status(AFTER_ROLLBACK)]).splitlines() == [
         "staging on local: 2 of 2 pods ready, 5 people's servers",
         "  runs    deploy 3, commit c0ffee0000, jupyterhub 4.4.0, since 2026-03-04T10:00:00+00:00",
-        "  proved  deploy 3, at 2026-03-04T10:00:00+00:00",
+        "  proved  deploy 3, at 2026-03-04T10:01:00+00:00",
         "  held    deploy 2, commit c0ffee0000, jupyterhub 4.4.0: cell 3 says 5, not 4",
     ]
 

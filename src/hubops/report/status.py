@@ -34,6 +34,7 @@ def record_data(record: Record) -> dict[str, Any]:
         "hub": record.hub,
         "ending": record.ending.value,
         "at": record.at,
+        "ended_at": record.ended_at,
         "by": record.by,
         "commit": record.commit.hash,
         "dirty": record.commit.dirty,
@@ -57,7 +58,7 @@ def _status(status: Status) -> list[str]:
         unproved = "" if history.settled else f" ({_ending(standing)})"
         lines.append(f"  runs    deploy {standing.number}{unproved}, {_what(standing)}, since {standing.at}")
     if proved := history.last_proved:
-        lines.append(f"  proved  deploy {proved.number}, at {proved.at}")
+        lines.append(f"  proved  deploy {proved.number}, at {proved.ended_at}")
     if failed := history.open_failure:
         lines.append(f"  held    deploy {failed.number}, {_what(failed)}: {_first(failed.why)}")
     return lines

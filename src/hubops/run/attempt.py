@@ -168,7 +168,7 @@ class Attempt:
             number=0,
             hub=self.hub.name,
             ending=Ending.UNFINISHED,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=_now(),
             by=person(self.writer.lease.holder).partition(" process ")[0],
             commit=self.commit,
             content=bundle.content,
@@ -180,10 +180,16 @@ class Attempt:
 
     async def _end(self, record: Record, ending: Ending, error: HubopsError, *, touched: bool) -> Record:
         why = self.session.redactor.mask(f"{error.what}\n{error.why}".strip())[:_REASON_LIMIT]
-        return await records.end(self.writer.kube, replace(record, ending=ending, why=why, touched=touched))
+        ended = replace(record, ending=ending, why=why, touched=touched, ended_at=_now())
+        return await records.end(self.writer.kube, ended)
 
     async def _finish(self, record: Record, bundle: Bundle, *, keep: bool) -> None:
         ending = Ending.PROVED if self.prove else Ending.UNKNOWN
         packed = pack(bundle) if keep else b""
-        ended = await records.end(self.writer.kube, replace(record, ending=ending), bundle=packed)
+        proved = replace(record, ending=ending, ended_at=_now())
+        ended = await records.end(self.writer.kube, proved, bundle=packed)
         await records.prune(self.writer.kube, History(self.hub.name, (*self.own.records, ended)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

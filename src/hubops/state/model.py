@@ -52,7 +52,8 @@ class Content:
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt to deploy a hub. `number` is the deploy number, `at` its beginning in UTC (RFC 3339).
+    """One attempt to deploy a hub. `number` is the deploy number, `at` its beginning and `ended_at` its end in
+    UTC (RFC 3339), "" until then.
 
     `secrets` is a digest of the secret values it was done with. `why` says what was seen when it did
     not end well, masked. `override` is the reason for which it went on without a proof, `rollback_of`
@@ -73,6 +74,7 @@ class Record:
     rollback_of: int = 0
     touched: bool = True
     kept: bool = False
+    ended_at: str = ""
 
     @property
     def name(self) -> str:
