@@ -1,12 +1,15 @@
 """Images built by a real BuildKit and pushed to a real registry."""
 
+import asyncio
 import os
+import random
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from cluster.conftest import free_port
 from hubops.answer import Absent, Present
 from hubops.clients import process
 from hubops.clients.buildctl import Buildctl
@@ -15,6 +18,8 @@ from hubops.clients.registry import Registry
 from hubops.desired.dockerignore import is_ignored, parse_rules
 from hubops.errors import BuildError, OutOfReachError
 from hubops.local import base_image
+from hubops.local.docker import find_docker
+from hubops.local.up import Local
 
 FILES = ["a", "b.txt", ".hidden", ".d/x", "d/a", "d/b.txt", "d/e/a", "d/e/c.md", "foo", "xfoo", "tests/t.py"]
 PATTERNS = [
@@ -128,6 +133,30 @@ async def test_a_registry_out_of_reach_is_not_the_dockerfiles_fault(
 ) -> None:
     request = BuildRequest(context("FROM scratch\nCOPY a /\n", a="1"), "localhost:1/x:c1", push=True)
     with pytest.raises(OutOfReachError, match="registry"):
+        await builder.build(request, lambda _line: None)
+
+
+@pytest.fixture
+async def full_registry(local: Local) -> AsyncIterator[str]:
+    """The address of a registry with 1 MiB of room."""
+    docker = await find_docker()
+    assert docker
+    image = await docker("inspect", "--format", "{{.Config.Image}}", local.instance.registry_container)
+    address = f"localhost:{free_port()}"
+    words = ["run", "--detach", "--rm", "--network=host", "--tmpfs=/var/lib/registry:size=1m"]
+    container = await docker(*words, f"--env=REGISTRY_HTTP_ADDR={address}", image.strip())
+    while await Registry().find_fault(address):
+        await asyncio.sleep(0.2)
+    yield address
+    await docker("rm", "--force", container.strip())
+
+
+async def test_a_registry_whose_disk_is_full_is_told(
+    builder: Builder, context: Context, full_registry: str
+) -> None:
+    blob = random.Random(0).randbytes(2 << 20).hex()  # noqa: S311 - what does not compress away
+    request = BuildRequest(context("FROM scratch\nCOPY a /\n", a=blob), f"{full_registry}/x:c1", push=True)
+    with pytest.raises(OutOfReachError, match=r"cannot store it[\s\S]*disk is full"):
         await builder.build(request, lambda _line: None)
 
 

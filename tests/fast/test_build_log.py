@@ -48,6 +48,12 @@ def test_a_failing_command_shows_its_line_and_its_last_twenty_lines() -> None:
         ),
         ("failed to push r/x:y: push access denied, repository does not exist", RegistryError, "refuses"),
         ("failed to push r/x:y: failed to do request: connection refused", OutOfReachError, "reached"),
+        ("failed to push r:1/x:y: unknown: blob upload invalid", OutOfReachError, "disk is full"),
+        (
+            "failed to push r/x:y: unexpected status from PUT request: 507 Insufficient Storage",
+            OutOfReachError,
+            "disk",
+        ),
         ("write /var/lib/x: no space left on device", MachineError, "disk is full"),
         (
             'listing workers for Build: failed to list workers: Unavailable: connection error: desc = "x"',

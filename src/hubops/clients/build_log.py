@@ -46,6 +46,13 @@ _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
         "Log in to it with docker login, as somebody who may push.",
     ),
     (
+        # The first is what Debian's registry answers when its disk is full.
+        re.compile(r"failed to push .*: unknown: |failed to push .*status.*: 5\d\d"),
+        OutOfReachError,
+        "the registry cannot store it",
+        "See the registry's log, and whether its disk is full; then run it again: finished steps are kept.",
+    ),
+    (
         re.compile(r"failed to push"),
         OutOfReachError,
         "the registry cannot be reached",
