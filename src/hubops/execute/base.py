@@ -16,6 +16,8 @@ from hubops.clients.kube import Json, Kube
 from hubops.execute.helm_record import pack_record, unpack_record
 
 _DEPLOYED, _SUPERSEDED = "deployed", "superseded"
+# Of what hooks make helm takes out nothing; these two only run, and hold no data.
+_RUNNING_HOOKS = {"Job", "Pod"}
 # By which field Kubernetes finds an item of a list again (patchMergeKey, k8s.io/api/core/v1); other lists
 # are replaced as a whole.
 _MERGE_KEYS = {
@@ -43,13 +45,21 @@ async def rebase(kube: Kube, release: str, namespace: str) -> bool:
         return False
     since = next((n for n in reversed(range(len(found) - 1)) if _status(found[n]) == _DEPLOYED), 0)
     documents = [unpack_record(secret["data"]["release"]) for secret in found[since:]]
-    newest = {**documents[-1], "manifest": unite([each["manifest"] for each in documents])}
+    manifests = [manifest for each in documents for manifest in [each["manifest"], *_hooks_left(each)]]
+    newest = {**documents[-1], "manifest": unite(manifests)}
     await _write(kube, path, found[-1], newest)
     for secret, document in zip(found[since:-1], documents[:-1], strict=True):
         if _status(secret) == _DEPLOYED:
             document["info"]["status"] = _SUPERSEDED
             await _write(kube, path, secret, document)
     return True
+
+
+def _hooks_left(document: Mapping[str, Any]) -> list[str]:
+    """What runs, perhaps for ever, of the hooks of a revision that did not come to its end."""
+    if document["info"]["status"] == _DEPLOYED:
+        return []
+    return [hook["manifest"] for hook in document.get("hooks") or [] if hook["kind"] in _RUNNING_HOOKS]
 
 
 def unite(manifests: Sequence[str]) -> str:
