@@ -76,7 +76,7 @@ def _write_hub(root: Path, name: str, chance: random.Random, prover: str) -> Non
     settings: dict[str, Any] = {
         "stage": "production" if prover else "staging",
         "cluster": cluster,
-        "image": name if own_image or not prover else "shared",
+        "image": name if own_image and prover else "shared",
         **({"proved-by": prover} if prover else {}),
         **({"url": CLUSTERS.get(cluster, "http://localhost:8080") + path} if own_path else {}),
     }

@@ -1,5 +1,6 @@
 """The rules of hubops check: each finds its fault and nothing else, and what it finds is gone with it."""
 
+import asyncio
 import shutil
 import subprocess
 from dataclasses import dataclass, fields
@@ -51,7 +52,7 @@ def lay(fault: Path, root: Path) -> tuple[str, ...]:
     shutil.copytree(fault, root, dirs_exist_ok=True, ignore=beside)
     for name in (fault / "remove").read_text().splitlines() if (fault / "remove").exists() else ():
         shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
-    return read_plain_in_git(root)
+    return asyncio.run(read_plain_in_git(root))
 
 
 def commit(root: Path) -> None:

@@ -1,6 +1,5 @@
 """What git has of the secrets, whatever lies in the work tree: git-crypt opens files, people encrypt them late."""
 
-import asyncio
 from pathlib import Path
 
 from hubops.clients.git import Git
@@ -11,7 +10,7 @@ _SECRETS = "secrets"
 _NO_SECRETS = (".md", ".txt", ".pub", ".gitattributes", ".gitignore", ".gitkeep")
 
 
-def read_plain_in_git(root: Path) -> tuple[str, ...]:
+async def read_plain_in_git(root: Path) -> tuple[str, ...]:
     """The files below secrets/ that were committed or staged unencrypted; none where there is no git.
 
     Raises:
@@ -19,5 +18,5 @@ def read_plain_in_git(root: Path) -> tuple[str, ...]:
     """
     if not any((directory / ".git").exists() for directory in (root.resolve(), *root.resolve().parents)):
         return ()
-    found = asyncio.run(Git(root).files_without(ENCRYPTED_MARKS, _SECRETS))
+    found = await Git(root).files_without(ENCRYPTED_MARKS, _SECRETS)
     return tuple(name for name in found if not name.endswith(_NO_SECRETS))

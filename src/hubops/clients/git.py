@@ -106,12 +106,12 @@ class Git:
         """
         words = ["grep", "-a", "-L", "-z", "-F", *(word for mark in marks for word in ("-e", mark))]
         staged = await self._attempt(*words, "--cached", "--", directory)
-        # Before the first commit there is no HEAD.
-        committed = await self._attempt(*words, "HEAD", "--", directory)
         if staged.code not in {0, 1}:
             raise ProgramError("git cannot read this repository", where=str(self._root), why=staged.tail)
+        # Before the first commit there is no HEAD, and nothing is said.
+        committed = await self._attempt(*words, "HEAD", "--", directory)
         names = [*staged.stdout.split("\0"), *committed.stdout.split("\0")]
-        return sorted({name.removeprefix("HEAD:") for name in names if name and committed.code in {0, 1}})
+        return sorted({name.removeprefix("HEAD:") for name in names if name})
 
     async def export(self, ref: str, target: Path) -> None:
         """Write the files of `root` as they were at a commit into a new directory.
