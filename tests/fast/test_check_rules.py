@@ -19,6 +19,50 @@ FAULTS = Path(__file__).parent / "faults"
 VALID = FAULTS / "valid"
 
 
+# What went wrong in repositories of hubs that were studied, as far as files show it, and the faults that are like it.
+INCIDENTS = {
+    "a tag of digits became a number, one with an e became another": ["tag-of-digits", "tag-like-an-exponent"],
+    "a tag was never filled in": ["tag-that-was-never-filled-in"],
+    "a hub asked for an image whose source was deleted": ["image-whose-source-was-deleted"],
+    "a hub image that nobody builds": ["hub-image-that-nobody-builds", "named-image-that-nobody-builds"],
+    "users, storage size and a hook were edited in files that were not read any more": [
+        "values-in-a-file-that-nobody-reads", "values-with-another-ending", "key-in-the-wrong-place",
+    ],
+    "a postStart hook blocked servers, a dozen times": [
+        "hook-that-may-fail", "hook-whose-script-may-fail", "hook-in-a-profile", "hook-that-stops-at-the-first-error",
+    ],
+    "a hook was to fail gracefully, with || and no shell": ["hook-with-an-operator-and-no-shell"],
+    "the base image was pinned wrongly, or not at all": ["base-without-a-tag", "base-with-a-moving-tag"],
+    "the name of the cluster was wrong": ["unknown-cluster"],
+    "the namespace was that of another hub": ["two-hubs-in-one-namespace"],
+    "a timeout had no unit, or one too many": ["timeout-with-a-unit"],
+    "one of three places was missed": ["unknown-prover", "values-of-no-cluster", "unknown-stage"],
+    "secrets were committed in clear": ["secrets-in-clear", "secrets-committed-before-git-crypt"],
+    "the attributes file was misnamed, and encrypted nothing": ["attributes-file-with-a-slip"],
+    "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
+    "the list of users was badly indented": ["people-with-wrong-indentation", "key-with-wrong-indentation"],
+    "users were listed twice": ["person-twice", "person-twice-in-other-letters"],
+    "the chart's name was copied from another hub": ["chart-name-copied"],
+    "callback, base URL or metrics path were those of another hub": [
+        "callback-of-another-hub", "path-of-another-hub", "metrics-of-another-hub",
+    ],
+    "a bound without quotes was a redirection": ["bound-without-quotes"],
+    "images ended as root": ["image-that-ends-as-root"],
+    "URLs in builds moved": ["url-that-moves", "url-without-a-checksum", "package-of-no-commit"],
+    # What the validation of a large fleet did not see.
+    "of a cluster only the first hub was validated, of a chart's schema only one of 95": ["fault-in-the-last-hub"],
+    "who may log in was judged file by file, not merged": [
+        "dummy-authentication-of-a-layer-below", "everybody-by-two-files",
+    ],
+    "the values of secrets were not validated": ["key-of-secrets-with-a-slip", "secret-of-another-type"],
+    "nobody looked whether an image exists": ["image-of-a-profile-that-nobody-builds", "unknown-image"],
+    "domains were not unique": ["two-hubs-on-one-address"],
+    "files lay around that no hub listed": ["secrets-of-no-hub", "values-of-no-stage", "hub-as-a-file"],
+    "names and namespaces followed no rule": ["hub-with-a-capital", "namespace-with-a-dot", "namespace-of-the-cluster"],
+    "charts were stale": ["lock-of-another-version", "chart-of-another-version", "lock-missing"],
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a fault's `expected` says: lines of rule and place, and below one, indented, parts of its text."""
@@ -110,6 +154,22 @@ def test_what_cannot_be_read_has_a_rule_too(fault: Path, tmp_path: Path) -> None
 
     assert rule in found(REGISTRY)
     assert rule not in found(without(rule))
+
+
+def test_each_rule_has_a_section_in_the_documentation() -> None:
+    """What it is about, in the same words; why; and how to mend it."""
+    page = (PROJECT / "docs/check.md").read_text()
+    sections = {text.split("\n", 1)[0]: text.split("\n\n") for text in page.split("\n### ")[1:]}
+    assert {*sections} == {*REGISTRY.by_name}
+    for name, (_, about, why, mend, *_) in sections.items():
+        assert " ".join(about.split()) == REGISTRY.by_name[name].about
+        assert why
+        assert mend.startswith("Mend: ")
+
+
+def test_each_incident_that_files_show_has_a_fault() -> None:
+    named = {name for names in INCIDENTS.values() for name in names}
+    assert named <= {fault.name for fault in [*faults(FAULTS), *faults(UNREADABLE)]}
 
 
 def test_each_rule_has_a_fault() -> None:

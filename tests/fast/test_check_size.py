@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fleets import write_fleet
 
 PROJECT = Path(__file__).parents[2]
@@ -43,3 +45,26 @@ def test_each_file_is_read_and_parsed_once(tmp_path: Path) -> None:
     others = [name for name in files if name.endswith(("Dockerfile", ".json"))]
     assert parses == len(files) - len(others)
     assert texts >= len(hubs)
+
+
+@pytest.mark.long
+def test_what_it_costs_grows_with_the_fleet_and_stays_small(tmp_path: Path) -> None:
+    """In CPU time, which others on the machine do not change: the least of three."""
+    cost = {size: min(check(tmp_path / str(size), size) for _ in range(3)) for size in (50, 200, 400)}
+    seconds = {size: cpu_s for size, (cpu_s, _) in cost.items()}
+    print(f"FIGURE check: {cost}")  # noqa: T201 - for the benchmarks
+    assert seconds[200] <= 2
+    assert max(peak_mib for _, peak_mib in cost.values()) <= 150
+    assert seconds[400] - seconds[200] <= 1.5 * (200 / 150) * (seconds[200] - seconds[50])
+
+
+def check(root: Path, hubs: int) -> tuple[float, float]:
+    """CPU seconds and peak memory in MiB of one `hubops check`, a process of its own."""
+    if not root.exists():
+        write_fleet(root, hubs)
+    words = [sys.executable, "-m", "hubops.cli.main", "check"]
+    child = subprocess.Popen(words, cwd=root, env={**os.environ, "PYTHONPATH": str(PROJECT / "src")})
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
