@@ -176,4 +176,5 @@ def test_each_rule_has_a_fault() -> None:
     named = {rule for fault in faults(FAULTS) for rule, _ in read_expected(fault).found}
     named |= {(fault / "rule").read_text().strip() for fault in WITH_RULE}
     assert named == {*REGISTRY.by_name}
+    assert sum(len(getattr(REGISTRY, each.name)) for each in fields(REGISTRY)) == len(REGISTRY.by_name)
     assert len(faults(FAULTS)) + len(WITH_RULE) >= 60

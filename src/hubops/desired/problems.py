@@ -10,7 +10,7 @@ from hubops.desired.model import Findings, Fleet, Hub, Problem
 from hubops.desired.repository import read_fleet
 from hubops.desired.rules.model import Rule, Subject
 from hubops.desired.rules.registry import REGISTRY, Registry
-from hubops.desired.rules.switches import Switch, apply_switches, read_switches
+from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.errors import RepositoryError
 
@@ -33,30 +33,23 @@ def find_problems(
     fleet, charts = reading.fleet, Charts(root)
     hubs = [fleet.require_hub(name) for name in names] or list(fleet.hubs.values())
     view = FleetView(fleet, reading.files, tuple(plain_in_git), registry.by_name)
+    found = {hub.name: check_hub(fleet, hub, charts, reading.files.wrong, registry) for hub in hubs}
     errors = [*_broken(registry.of_reading, reading), *_broken(registry.of_fleet, view)]
-    found = [check_hub(fleet, hub, charts, reading.files.wrong, registry) for hub in hubs]
     problems = [
         *(_located(each, view) for each in errors),
-        *(each for one in found for each in one.problems),
+        *(p for one in found.values() for p in one.problems),
     ]
-    notes = dict.fromkeys(note for one in found for note in one.notes)
-    switches = read_switches(fleet, registry.by_name)
-    switched = apply_switches(_once(problems), switches)
-    # What was not looked at, or not fully, might be what a switch is for.
-    unsure = {hub.name for hub, one in zip(hubs, found, strict=True) if one.notes}
-    is_whole = not names and not reading.files.wrong
-    idle = [
-        one
-        for one, number in switched.taken.items()
-        if not number and is_whole and one.hub not in unsure
-        if one.hub or not unsure
-    ]
+    switched = apply_switches(_once(problems), read_switches(fleet, registry.by_name))
+    idle = [] if names or reading.files.wrong else _idle(switched, {hub for hub in found if found[hub].notes})
     late = [_located(each, view) for each in _broken(registry.of_switches, idle)]
-    told = (_note(each, number) for each, number in switched.taken.items() if number)
-    wanted = (
-        each for each in (*switched.problems, *late) if not names or not each.hubs or {*each.hubs} & {*names}
+    return Findings(
+        tuple(
+            each
+            for each in (*switched.problems, *late)
+            if not names or not each.hubs or {*each.hubs} & {*names}
+        ),
+        (*dict.fromkeys(note for one in found.values() for note in one.notes), *_told(switched)),
     )
-    return Findings(tuple(wanted), (*notes, *told))
 
 
 def check_hub(
@@ -101,8 +94,15 @@ def _broken(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[Reposi
             yield error
 
 
-def _note(switch: Switch, number: int) -> str:
-    return f"ignored: {number} of {switch.rule} ({switch.place}: {switch.reason})"
+def _idle(switched: Switched, unsure: Collection[str]) -> list[Switch]:
+    """The switches that took nothing; at `unsure` hubs something was not looked at that they may be for."""
+    idle = [switch for switch, number in switched.taken.items() if not number]
+    return [switch for switch in idle if not (switch.hub in unsure if switch.hub else unsure)]
+
+
+def _told(switched: Switched) -> list[str]:
+    taken = ((switch, number) for switch, number in switched.taken.items() if number)
+    return [f"ignored: {number} of {each.rule} ({each.place}: {each.reason})" for each, number in taken]
 
 
 def _secrets(fleet: Fleet, hub: Hub, errors: list[RepositoryError]) -> SecretFile | None:

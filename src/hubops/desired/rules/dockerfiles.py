@@ -14,7 +14,7 @@ Look = Callable[[list[Instruction]], Found]
 
 _INSTALL = re.compile(r"\b(?:pip3?|conda|mamba|micromamba|npm|apt-get|apt)\b[^&|;\n]*?\b(?:install|create|add)\b([^&|;\n]*)")  # fmt: skip
 _BOUND = re.compile(r"[A-Za-z][\w.\-\[\],]*?(?:[<>]=?\d|\s?[<>]=)[\w.*]*")
-_MOVING = r"(?:master|main|develop|dev|latest|HEAD|stable|nightly)"
+_MOVING = r"(?:master|main|develop|latest|HEAD)"
 _URL = re.compile(r"https?://[^\s\"'\\)<>]+")
 _MOVING_URL = re.compile(rf"/{_MOVING}(?:/|\.(?:zip|tar)|$)")
 _GIT_URL = re.compile(r"git\+https?://[^\s\"'\\)<>]+")

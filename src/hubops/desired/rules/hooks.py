@@ -46,23 +46,24 @@ def _hooks(view: HubView) -> Iterator[tuple[tuple[str | int, ...], Any]]:
             yield inner, override.get("lifecycle_hooks")
 
 
+def is_harmless(command: list[str]) -> bool:
+    """Whether a command succeeds whatever happens: a shell's script that says so at its end."""
+    shell, options, script = [*command[:3], "", "", ""][:3]
+    if shell.rsplit("/", 1)[-1] not in _SHELLS or "c" not in options or "e" in options:
+        return False
+    return bool(_HARMLESS.search(script)) and not _STOPS_AT_ONCE.search(script)
+
+
 def _judge(command: Any) -> str:
     """Why a command may fail; empty where it cannot."""
-    if not isinstance(command, list) or not command:
-        return "it asks another program, and its failure ends the server"
+    if not isinstance(command, list):
+        return "it asks another program, and when that fails the server ends"
     words = [str(word) for word in command]
-    is_script = words[0].rsplit("/", 1)[-1] in _SHELLS and len(words) > 2 and "c" in words[1]  # noqa: PLR2004 - sh -c SCRIPT
-    if not is_script:
-        operators = sorted(_OPERATORS & {*words})
-        return (
-            f"{operators[0]} is an argument here, for there is no shell that reads it"
-            if operators
-            else "when the command fails (a full disk, a repository that is away), the server ends"
-        )
-    stops = _STOPS_AT_ONCE.search(words[2]) or "e" in words[1]
-    if stops or not _HARMLESS.search(words[2]):
-        return "when the script fails (a full disk, a repository that is away), the server ends"
-    return ""
+    if is_harmless(words):
+        return ""
+    if operators := sorted(_OPERATORS & {*words}):
+        return f"{operators[0]} is an argument here, for there is no shell that reads it"
+    return "when it fails (a full disk, a repository that is away), the server ends"
 
 
 RULES = (Rule("blocking-hook", "A postStart hook that fails keeps servers from starting.", blocking_hook),)
