@@ -36,9 +36,17 @@ class UsageError(HubopsError):
 
 
 class RepositoryError(HubopsError):
-    """A file of the operations repository is wrong; nothing was touched."""
+    """A file of the operations repository is wrong; nothing was touched.
+
+    Args:
+        rule: the name of the rule of `hubops check` that it breaks.
+    """
 
     exit_code = 20
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "", rule: str = "") -> None:
+        super().__init__(what, where=where, why=why, hint=hint)
+        self.rule = rule
 
 
 class RefusedError(HubopsError):

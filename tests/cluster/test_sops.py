@@ -12,6 +12,7 @@ from hubops.clients import process
 from hubops.clients.sops import decrypt
 from hubops.desired.model import Cluster, Hub
 from hubops.desired.secret_files import SecretState, classify
+from hubops.desired.yaml import parse_yaml
 from hubops.errors import ProgramError, RefusedError, RepositoryError
 from hubops.local.toolchain import require_tool
 
@@ -63,7 +64,7 @@ async def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
 
 
 async def test_what_sops_wrote_is_opened_with_its_types(vault: Vault) -> None:
-    assert classify(vault.content, FILE) is SecretState.SOPS
+    assert classify(vault.content, parse_yaml(vault.content, FILE)) is SecretState.SOPS
     assert CANARY.encode() not in vault.content
     assert await decrypt(vault.sops, vault.content, FILE) == {
         "jupyterhub": {

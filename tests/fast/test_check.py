@@ -147,7 +147,8 @@ def test_what_several_hubs_share_is_said_once(repository: Path, write: Write) ->
 
 def test_a_layer_above_can_mend_one_below(repository: Path, write: Write) -> None:
     write("values/organisation.yaml", "jupyterhub: {cull: {timeout: never}}\n")
-    write("values/local.yaml", "jupyterhub: {cull: {timeout: 60}, hub: {image: {hubops-image: hub}}}\n")
+    images = "hub: {image: {hubops-image: hub}}, proxy: {chp: {image: {hubops-image: proxy}}}"
+    write("values/local.yaml", f"jupyterhub: {{cull: {{timeout: 60}}, {images}}}\n")
     assert find_problems(repository) == Findings()
 
 

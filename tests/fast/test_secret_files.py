@@ -9,7 +9,8 @@ from hubops.cli.secret_source import secrets_of
 from hubops.desired.model import Findings, Problem
 from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
-from hubops.desired.secret_files import SecretState, classify
+from hubops.desired.secret_files import SecretState, classify, is_locked
+from hubops.desired.yaml import Document, parse_yaml
 from hubops.errors import HubopsError, RefusedError, RepositoryError
 
 PROJECT = Path(__file__).parents[2]
@@ -26,6 +27,8 @@ def repository(tmp_path: Path) -> Path:
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("templates", "files"))
     shutil.copytree(PROJECT / "hub-charts/staginghub", tmp_path / "hub-charts/campushub")
     (tmp_path / "hub-charts/campushub/hub.yaml").write_text("stage: staging\ncluster: campus\nimage: earth\n")
+    chart = tmp_path / "hub-charts/campushub/Chart.yaml"
+    chart.write_text(chart.read_text().replace("staginghub", "campushub"))
     (tmp_path / "hubops.yaml").write_text("clusters: {campus: {kubeconfig-context: campus}}\n")
     for name in ("user-images/earth", "images/hub", "images/proxy"):
         (tmp_path / name).mkdir(parents=True)
@@ -69,7 +72,9 @@ STATES = {
 
 @pytest.mark.parametrize(("content", "attributes", "state"), STATES.values(), ids=STATES.keys())
 def test_what_a_file_is(content: bytes | None, attributes: str, state: SecretState) -> None:
-    assert classify(content, FILE, attributes) is state
+    is_open = content is not None and not is_locked(content)
+    document = parse_yaml(content or b"", FILE) if is_open else Document(FILE, {}, {})
+    assert classify(content, document, attributes) is state
 
 
 def test_encrypted_secrets_are_no_problem(repository: Path) -> None:

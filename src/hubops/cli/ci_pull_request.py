@@ -12,6 +12,7 @@ import click
 from hubops import digest, run
 from hubops.cli import running
 from hubops.cli.docs import build_docs
+from hubops.cli.in_git import read_plain_in_git
 from hubops.cli.machine import load_workshop, project, registry_of
 from hubops.cli.plan import fleet_at, plan_from
 from hubops.cli.progress import progress
@@ -47,7 +48,7 @@ def command(base: str, junit: Path | None) -> None:
 
 
 async def _pull_request(root: Path, base: str, emit: Emit) -> list[Outcome]:
-    checked = _check(root)
+    checked = await _check(root)
     docs = await _docs(root, emit)
     if any(found.result is Result.REFUSED for found in checked):
         return [*checked, *docs]
@@ -60,8 +61,8 @@ async def _pull_request(root: Path, base: str, emit: Emit) -> list[Outcome]:
     return [*checked, *images, *docs, *map(outcome, plans)]
 
 
-def _check(root: Path) -> list[Outcome]:
-    findings = find_problems(root)
+async def _check(root: Path) -> list[Outcome]:
+    findings = find_problems(root, (), await read_plain_in_git(root))
     told = [Told(problem.what, problem.where, problem.why, problem.hint) for problem in findings.problems]
     wrong = [Outcome("check", one.where or one.what, Result.REFUSED, one.what, error=one) for one in told]
     notes = "; ".join(findings.notes)

@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from hubops.cli.edge import require_edge
+from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
 from hubops.cli.secret_source import secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
-from hubops.desired.settings import SETTINGS
 from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Bench, Workshop
-from hubops.local import base_image, host, paths
+from hubops.local import base_image, host
 from hubops.local import secrets as local_secrets
 from hubops.local.buildkit import require_builder
 from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
@@ -120,10 +119,3 @@ def cluster_of(hubs: Iterable[Hub]) -> Cluster:
     if len(clusters) != 1:
         raise RefusedError("these hubs are on several clusters", hint="Name those of one cluster.")
     return clusters.pop()
-
-
-def project() -> Path:
-    """The operations repository: where we are called in it, or below it; elsewhere this checkout."""
-    here = Path.cwd()
-    found = (each for each in (here, *here.parents) if (each / SETTINGS).is_file())
-    return next(found, paths.project_dir())

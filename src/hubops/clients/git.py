@@ -1,5 +1,6 @@
 """Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +97,21 @@ class Git:
             hint = "Fetch it: git fetch origin; a shallow clone needs git fetch --unshallow."
             raise RepositoryError(f"git knows no common commit of HEAD and {ref}", why=done.tail, hint=hint)
         return done.stdout.strip()
+
+    async def files_without(self, marks: Iterable[str], directory: str) -> list[str]:
+        """The files below `directory` that hold none of the texts in the commit that is checked out, or as staged.
+
+        Raises:
+            ProgramError: git cannot read the repository.
+        """
+        words = ["grep", "-a", "-L", "-z", "-F", *(word for mark in marks for word in ("-e", mark))]
+        staged = await self._attempt(*words, "--cached", "--", directory)
+        if staged.code not in {0, 1}:
+            raise ProgramError("git cannot read this repository", where=str(self._root), why=staged.tail)
+        # Before the first commit there is no HEAD, and nothing is said.
+        committed = await self._attempt(*words, "HEAD", "--", directory)
+        names = [*staged.stdout.split("\0"), *committed.stdout.split("\0")]
+        return sorted({name.removeprefix("HEAD:") for name in names if name})
 
     async def export(self, ref: str, target: Path) -> None:
         """Write the files of `root` as they were at a commit into a new directory.

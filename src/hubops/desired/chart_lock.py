@@ -24,13 +24,16 @@ def check_lock(hub: Hub) -> Iterator[RepositoryError]:
     if wanted and not hub.lock.value:
         what = f"{hub.name} has no Chart.lock"
         why = "without it the version of the chart would follow from the day of the deploy"
-        yield RepositoryError(what, where=hub.chart.place("dependencies"), why=why, hint=f"Make it: {hint}")
+        where = hub.chart.place("dependencies")
+        yield RepositoryError(what, where=where, why=why, hint=f"Make it: {hint}", rule="missing-lock")
         return
     differences = list(_differences(hub, wanted, locked))
-    yield from (RepositoryError(what, where=where, hint=f"Run: {hint}") for what, where in differences)
+    for what, where in differences:
+        yield RepositoryError(what, where=where, hint=f"Run: {hint}", rule="stale-lock")
     if wanted and not differences and hub.lock.value.get("digest") != helm_digest(wanted, locked):
         what, where = f"Chart.lock of {hub.name} was made for another Chart.yaml", hub.lock.place("digest")
-        yield RepositoryError(what, where=where, why="its digest differs", hint=f"Run: {hint}")
+        why = "its digest differs"
+        yield RepositoryError(what, where=where, why=why, hint=f"Run: {hint}", rule="stale-lock")
 
 
 def helm_digest(wanted: list[Values], locked: list[Values]) -> str:

@@ -12,7 +12,7 @@ from hubops.desired.schema import Rules
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError
 
-_FILE = "file://"
+LOCAL = "file://"
 _SCHEMA = "values.schema.json"
 # In Chart.yaml of the chart that comes with hubops, which knows a part of upstream's keys.
 _EMBEDDED = "hubops/embedded"
@@ -61,8 +61,8 @@ class Charts:
             RepositoryError: it is damaged, or a file:// leads nowhere.
         """
         name, repository = dependency["name"], dependency.get("repository") or ""
-        if repository.startswith(_FILE):
-            directory = (hub.directory / repository.removeprefix(_FILE)).resolve()
+        if repository.startswith(LOCAL):
+            directory = (hub.directory / repository.removeprefix(LOCAL)).resolve()
             if not (directory / "Chart.yaml").is_file():
                 raise RepositoryError(f"there is no chart at {repository}", hint="Correct the path.")
             return self._load(directory, _in_directory(directory))

@@ -34,7 +34,7 @@ def check_version(hub: Hub, number: int, chart: Chart) -> Iterator[RepositoryErr
             f"Chart.yaml of {hub.name} asks for {chart.name} {wanted}, but the chart there is {chart.version}"
         )
         hint = f"Write {chart.version}, then run: helm dependency update hub-charts/{hub.name}"
-        yield RepositoryError(what, where=where, hint=hint)
+        yield RepositoryError(what, where=where, hint=hint, rule="chart-version")
 
 
 def check_keys(hub: Hub) -> Iterator[RepositoryError]:
@@ -51,4 +51,5 @@ def check_keys(hub: Hub) -> Iterator[RepositoryError]:
             where=own_values(hub).place(key),
             why=f"no dependency in {hub.chart.file} has this name, and helm ignores it",
             hint=did_you_mean(key, charts) if is_slip else f"Put it below {charts[0]}.",
+            rule="misplaced-key",
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hubops.desired.secret_files import SecretState, classify
+from hubops.desired.secret_files import SecretState, classify, is_locked
 from hubops.desired.yaml import Document, parse_yaml
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
@@ -39,10 +39,10 @@ def read_secrets(root: Path, hub: str) -> SecretFile:
     name = f"secrets/{hub}.yaml"
     content = (root / name).read_bytes() if (root / name).is_file() else None
     rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
-    state = classify(content, name, "\n".join(file.read_text() for file in rules if file.is_file()))
-    is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
+    attributes = "\n".join(file.read_text() for file in rules if file.is_file())
+    is_closed = content is None or is_locked(content)
     document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
-    return SecretFile(name, state, content or b"", document)
+    return SecretFile(name, classify(content, document, attributes), content or b"", document)
 
 
 def stop(error: RepositoryError) -> NoReturn:
@@ -68,6 +68,16 @@ class Files:
             self._documents[name] = self._load(name, keys)
         return self._documents[name]
 
+    def text(self, name: str) -> str:
+        """A file that is no YAML; what is not UTF-8 in it is replaced."""
+        return (self.root / name).read_text(errors="replace")
+
+    def entries(self, directory: str) -> list[str]:
+        """What lies in a directory, without what begins with a dot; directories end with a slash."""
+        found = (self.root / directory).iterdir() if (self.root / directory).is_dir() else ()
+        names = (f"{path.name}/" if path.is_dir() else path.name for path in found)
+        return sorted(name for name in names if not name.startswith("."))
+
     def refuse(self, name: str, error: RepositoryError) -> None:
         """Something in the file of that name is wrong."""
         self.wrong.add(name)
@@ -80,7 +90,8 @@ class Files:
         if not isinstance(found, dict):
             if found is not None:
                 what = f"{path[-1]} must hold keys and values"
-                self.refuse(document.file, RepositoryError(what, where=document.place(*path)))
+                error = RepositoryError(what, where=document.place(*path), rule="wrong-type")
+                self.refuse(document.file, error)
             return {}
         return {
             key: value
@@ -93,12 +104,13 @@ class Files:
         try:
             document = parse_yaml(file.read_bytes(), name) if file.is_file() else Document(name, None, {})
         except RepositoryError as error:
+            error.rule = "unreadable-yaml"
             self.refuse(name, error)
             return Document(name, {}, {})
         value = {} if document.value is None else document.value
         if not isinstance(value, dict):
             what = f"{name} must hold keys and values"
-            self.refuse(name, RepositoryError(what, where=document.place()))
+            self.refuse(name, RepositoryError(what, where=document.place(), rule="wrong-type"))
             value = {}
         return replace(document, value=value if keys is None else self.known(document, value, keys, ()))
 
@@ -107,9 +119,11 @@ class Files:
     ) -> bool:
         key, where = path[-1], document.place(*path)
         if key not in keys:
-            error = RepositoryError(f"unknown key {key}", where=where, hint=did_you_mean(key, keys))
+            hint = did_you_mean(key, keys)
+            error = RepositoryError(f"unknown key {key}", where=where, hint=hint, rule="unknown-key")
         elif value is not None and not isinstance(value, keys[key]):
-            error = RepositoryError(f"{key} must be {_KINDS[keys[key]]}, not {value!r}", where=where)
+            what = f"{key} must be {_KINDS[keys[key]]}, not {value!r}"
+            error = RepositoryError(what, where=where, rule="wrong-type")
         else:
             return True
         self.refuse(document.file, error)

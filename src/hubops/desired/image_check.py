@@ -13,8 +13,7 @@ from hubops.names import did_you_mean
 
 def check_images(fleet: Fleet, hub: Hub) -> Iterator[RepositoryError]:
     """Images that the hub's values name and nothing builds."""
-    top = [hub.documents[-1].value] if hub.cluster.local else []
-    for name in image_names(hub, *top):
+    for name in used_images(hub):
         if name not in fleet.images:
             yield RepositoryError(
                 f"nothing builds the image {name}",
@@ -22,6 +21,12 @@ def check_images(fleet: Fleet, hub: Hub) -> Iterator[RepositoryError]:
                 why=f"user-images/{name}/Dockerfile is missing",
                 hint=did_you_mean(name, fleet.images),
             )
+
+
+def used_images(hub: Hub) -> list[str]:
+    """The images that a hub needs where it is."""
+    top = [hub.documents[-1].value] if hub.cluster.local else []
+    return image_names(hub, *top)
 
 
 def place_of_image(hub: Hub, name: str) -> str:

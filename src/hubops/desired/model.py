@@ -38,7 +38,8 @@ class Hub:
     `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
-    Chart.lock. `timeout_s` is how long helm waits for the release.
+    Chart.lock, `settings` its hub.yaml, `people_file` its people.yaml. `timeout_s` is how long helm waits for
+    the release.
     """
 
     name: str
@@ -58,17 +59,20 @@ class Hub:
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
     lock: Document = _NO_FILE
+    settings: Document = _NO_FILE
+    people_file: Document = _NO_FILE
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A whole operations repository. `image_name` has {name} where an image's name goes."""
+    """A whole operations repository. `image_name` has {name} where an image's name goes; `settings` is hubops.yaml."""
 
     root: Path
     registry: str
     image_name: str
     hubs: Mapping[str, Hub]
     images: Mapping[str, Path]
+    settings: Document = _NO_FILE
 
     def require_hub(self, name: str) -> Hub:
         """The hub of that name.
@@ -107,7 +111,7 @@ class ImageReference:
 class Problem:
     """What is wrong in the repository, as errors.HubopsError says it.
 
-    `hubs` are those that it is about; none means all.
+    `hubs` are those that it is about; none means all. `rule` names the rule that found it.
     """
 
     what: str
@@ -115,14 +119,15 @@ class Problem:
     why: str = ""
     hint: str = ""
     hubs: tuple[str, ...] = ()
+    rule: str = ""
 
     def error(self) -> RepositoryError:
-        return RepositoryError(self.what, where=self.where, why=self.why, hint=self.hint)
+        return RepositoryError(self.what, where=self.where, why=self.why, hint=self.hint, rule=self.rule)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check found; `notes` say what it could not look at."""
+    """What a check found; `notes` say what it could not look at, and what it was told to leave out."""
 
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()

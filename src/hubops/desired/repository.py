@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hubops.desired.files import Files, stop
-from hubops.desired.model import Cluster, Fleet, Hub, People, Problem, Values
+from hubops.desired.model import Cluster, Fleet, Hub, People, Values
 from hubops.desired.settings import SETTINGS, read_clusters, read_image_name, read_settings
 from hubops.desired.yaml import Document
 from hubops.errors import RepositoryError
@@ -23,6 +23,7 @@ _HUB_KEYS = {
     "namespace": str,
     "url": str,
     "timeout": int,
+    "check": dict,
 }
 _PEOPLE_KEYS = {"admins": list, "allowed": list}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
@@ -30,11 +31,11 @@ _TEXTS = ("name", "version", "repository", "alias", "condition")
 
 @dataclass(frozen=True)
 class Reading:
-    """A repository as far as it can be read: without what is in `problems`, which `wrong` files have."""
+    """A repository as far as it can be read: without what the `errors` are about."""
 
     fleet: Fleet
-    problems: tuple[Problem, ...]
-    wrong: frozenset[str]
+    files: Files
+    errors: tuple[RepositoryError, ...]
 
 
 def load_fleet(root: Path) -> Fleet:
@@ -55,7 +56,7 @@ def read_fleet(root: Path) -> Reading:
     errors: list[RepositoryError] = []
     files = Files(root, errors.append)
     fleet = _fleet(files)
-    return Reading(fleet, tuple(_problem(error, fleet) for error in errors), frozenset(files.wrong))
+    return Reading(fleet, files, tuple(errors))
 
 
 def load_values(root: Path, name: str) -> Values:
@@ -68,11 +69,6 @@ def load_values(root: Path, name: str) -> Values:
     return values
 
 
-def _problem(error: RepositoryError, fleet: Fleet) -> Problem:
-    hubs = [name for name in fleet.hubs if f"{error.where}/".startswith(f"hub-charts/{name}/")]
-    return Problem(error.what, error.where, error.why, error.hint, tuple(hubs))
-
-
 def _fleet(files: Files) -> Fleet:
     if not (files.root / SETTINGS).is_file():
         hint = "Run this in an operations repository."
@@ -82,6 +78,7 @@ def _fleet(files: Files) -> Fleet:
     fleet = Fleet(
         root=files.root,
         registry=read_settings(files).value.get("registry", ""),
+        settings=read_settings(files),
         image_name=read_image_name(files),
         hubs={},
         images=_images(files),
@@ -99,7 +96,9 @@ def _images(files: Files) -> dict[str, Path]:
         if directory.name in images:
             here, other = (path.relative_to(files.root) for path in (directory, images[directory.name]))
             what = f"two images have the name {directory.name}"
-            files.refuse(str(here), RepositoryError(what, where=f"{here} and {other}"))
+            why = f"the other is in {other}"
+            error = RepositoryError(what, where=str(here), why=why, rule="image-name-twice")
+            files.refuse(str(here), error)
         images[directory.name] = directory
     return images
 
@@ -117,6 +116,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         for n in ("organisation", f"clusters/{cluster.name}", f"stages/{stage}")
     ]
     values = files.read(f"{relative}/values.yaml")
+    people = files.read(f"{relative}/people.yaml", _PEOPLE_KEYS)
     chart = _chart(files, f"{relative}/Chart.yaml")
     return Hub(
         name=name,
@@ -130,23 +130,26 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         prefix=_prefix(chart),
         values=values.value,
         layers=tuple(document.value for document in shared),
-        people=_people(files, files.read(f"{relative}/people.yaml", _PEOPLE_KEYS)),
+        people=_people(files, people),
         proved_by=own.get("proved-by", ""),
         timeout_s=own.get("timeout", 600),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,
         lock=files.read(f"{relative}/Chart.lock"),
+        settings=settings,
+        people_file=people,
     )
 
 
 def _check_directory(files: Files, directory: Path, relative: str) -> None:
     if not is_dns_label(directory.name):
         what, hint = f"{directory.name} cannot name a hub", "Use lower-case letters, digits, -."
-        files.refuse(relative, RepositoryError(what, where=relative, hint=hint))
+        files.refuse(relative, RepositoryError(what, where=relative, hint=hint, rule="hub-name"))
     if not (directory / "Chart.yaml").is_file():
         what = f"the hub {directory.name} has no Chart.yaml"
         hint = "Say which JupyterHub chart it uses, or remove the directory."
-        files.refuse(f"{relative}/Chart.yaml", RepositoryError(what, where=relative, hint=hint))
+        error = RepositoryError(what, where=relative, hint=hint, rule="hub-without-chart")
+        files.refuse(f"{relative}/Chart.yaml", error)
 
 
 def _check_settings(files: Files, document: Document, fleet: Fleet, clusters: Mapping[str, Cluster]) -> None:
@@ -156,8 +159,8 @@ def _check_settings(files: Files, document: Document, fleet: Fleet, clusters: Ma
     _require(files, "stage", own.get("stage", "production"), dict.fromkeys(STAGES), document)
     for key in ("release", "namespace"):
         if key in own and not is_dns_label(own[key]):
-            error = RepositoryError(f"{own[key]!r} cannot be a {key}", where=document.place(key))
-            files.refuse(document.file, error)
+            what = f"{own[key]!r} cannot be a {key}"
+            files.refuse(document.file, RepositoryError(what, where=document.place(key), rule="hub-name"))
     if "image" in own:
         _require(files, "image", own["image"], fleet.images, document)
 
@@ -167,7 +170,8 @@ def _people(files: Files, document: Document) -> People:
         for number, name in enumerate(names):
             if not isinstance(name, str) or not name:
                 what, where = f"{name!r} is not a person's name", document.place(key, number)
-                files.refuse(document.file, RepositoryError(what, where=where, hint="Quote it."))
+                error = RepositoryError(what, where=where, hint="Quote it.", rule="person-name")
+                files.refuse(document.file, error)
     admins, allowed = (
         tuple(name for name in document.value.get(key, ()) if isinstance(name, str))
         for key in ("admins", "allowed")
@@ -180,9 +184,11 @@ def _check_proof(files: Files, hub: Hub, hubs: Mapping[str, Hub]) -> None:
     if not hub.proved_by or not _require(files, "proved-by", hub.proved_by, hubs, document):
         return
     prover = hubs[hub.proved_by]
-    if prover.stage != "staging":
+    # What cannot be read of the prover may be that it is one.
+    if prover.stage != "staging" and prover.settings.file not in files.wrong:
         what = f"{hub.name} is proved by {prover.name}, which is not a staging hub"
-        files.refuse(document.file, RepositoryError(what, where=document.place("proved-by")))
+        where = document.place("proved-by")
+        files.refuse(document.file, RepositoryError(what, where=where, rule="prover-not-staging"))
 
 
 def _path(url: str, name: str) -> str:
@@ -200,7 +206,7 @@ def _chart(files: Files, name: str) -> Document:
             continue
         what, where = "this is no dependency of a chart", document.place("dependencies", number)
         hint = "Write name, version (quoted where it looks like a number) and repository."
-        files.refuse(name, RepositoryError(what, where=where, hint=hint))
+        files.refuse(name, RepositoryError(what, where=where, hint=hint, rule="wrong-dependency"))
     return replace(document, value={**document.value, "dependencies": good})
 
 
@@ -215,6 +221,6 @@ def _prefix(chart: Document) -> str:
 def _require(files: Files, key: str, name: str, known: Mapping[str, Any], document: Document) -> bool:
     if name not in known:
         what = f"there is no {'hub' if key == 'proved-by' else key} {name}"
-        hint = did_you_mean(name, known)
-        files.refuse(document.file, RepositoryError(what, where=document.place(key), hint=hint))
+        where, hint = document.place(key), did_you_mean(name, known)
+        files.refuse(document.file, RepositoryError(what, where=where, hint=hint, rule="unknown-name"))
     return name in known

@@ -22,7 +22,8 @@ def check_secrets(hub: Hub, file: SecretFile) -> Iterator[RepositoryError]:
         what, why = "this is plain between encrypted values", "it was put in without sops"
         hint = f"Replace what was there, for it is in git's history; edit with: sops edit {file.name}"
         yield from (
-            RepositoryError(what, where=where, why=why, hint=hint) for where in plain_places(file.document)
+            RepositoryError(what, where=where, why=why, hint=hint, rule="partly-plain-secrets")
+            for where in plain_places(file.document)
         )
     if file.state in {SecretState.SOPS, SecretState.GIT_CRYPT_OPEN} and not has_token(
         hub, file.document.value
@@ -36,6 +37,7 @@ def missing(hub: Hub, name: str) -> RepositoryError:
         where=name,
         why=f"only on the local cluster secrets are generated; {hub.name} is on {hub.cluster.name}",
         hint=f"Write {'.'.join(token_path(hub))} and the hub's other secrets to it. {_ENCRYPT.format(name)}",
+        rule="missing-secrets",
     )
 
 
@@ -45,6 +47,7 @@ def plain(name: str) -> RepositoryError:
         where=name,
         why="neither sops nor git-crypt encrypts it",
         hint=f"{_ENCRYPT.format(name)}; if it was ever pushed, replace every secret in it.",
+        rule="plain-secrets",
     )
 
 
@@ -54,6 +57,7 @@ def no_token(hub: Hub, name: str) -> RepositoryError:
         where=name,
         why="with this token hubops proves that people can work on the hub",
         hint=f"Make one with: openssl rand -hex 32; add it with: sops edit {name}",
+        rule="missing-token",
     )
 
 

@@ -7,11 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from hubops.desired.model import Values
-from hubops.desired.yaml import Document, Path, parse_yaml
+from hubops.desired.yaml import Document, Path
 
 _GIT_CRYPT = b"\0GITCRYPT\0"
 _METADATA = "sops"
 _ENCRYPTED = re.compile(r"ENC\[.*,type:(\w+)\]", re.DOTALL)
+# One of these is in every file that git-crypt or sops encrypted, whatever its kind.
+ENCRYPTED_MARKS = ("GITCRYPT", "ENC[AES256_GCM,")
 STAND_IN = "0" * 64  # hexadecimal, and as long as any secret must be
 _STAND_INS: Values = {"str": STAND_IN, "int": 1, "float": 1.5, "bool": True}
 # With one of these sops leaves a part in plain on purpose.
@@ -28,22 +30,23 @@ class SecretState(Enum):
     GIT_CRYPT_OPEN = "opened by git-crypt"
 
 
-def classify(content: bytes | None, file: str, attributes: str = "") -> SecretState:
-    """What a file is, by its bytes (None where there is none) and the text of .gitattributes.
+def is_locked(content: bytes) -> bool:
+    """Whether git-crypt encrypts a file and this clone was not unlocked."""
+    return content.startswith(_GIT_CRYPT)
 
-    Raises:
-        RepositoryError: it is not YAML.
-    """
+
+def classify(content: bytes | None, document: Document, attributes: str = "") -> SecretState:
+    """What a file is, by its bytes (None where there is none), its YAML and the text of .gitattributes."""
     if content is None:
         return SecretState.MISSING
-    if content.startswith(_GIT_CRYPT):
+    if is_locked(content):
         return SecretState.GIT_CRYPT_LOCKED
-    value = parse_yaml(content, file).value
+    value = document.value
     metadata = value.get(_METADATA) if isinstance(value, dict) else None
     # Who puts decrypted values back beside the metadata has nothing encrypted.
     if isinstance(metadata, dict) and any(_is_encrypted(leaf) for _, leaf in _leaves(_own(value), ())):
         return SecretState.SOPS
-    return SecretState.GIT_CRYPT_OPEN if _is_git_crypt(file, attributes) else SecretState.PLAIN
+    return SecretState.GIT_CRYPT_OPEN if _is_git_crypt(document.file, attributes) else SecretState.PLAIN
 
 
 def plain_places(document: Document) -> list[str]:

@@ -6,7 +6,7 @@ from hubops.desired.yaml import Document
 from hubops.errors import RepositoryError
 
 SETTINGS = "hubops.yaml"
-_FLEET_KEYS = {"registry": str, "image-name": str, "clusters": dict}
+_FLEET_KEYS = {"registry": str, "image-name": str, "clusters": dict, "check": dict}
 _CLUSTER_KEYS = {"local": bool, "kubeconfig-context": str, "gke": dict, "url": str}
 _GKE_KEYS = {"project": str, "location": str, "cluster": str}
 
@@ -32,6 +32,7 @@ def read_image_name(files: Files) -> str:
         "image-name needs {name} where an image's name goes, and no other braces",
         where=document.place("image-name"),
         hint="Write for example: my-hubs/{name}",
+        rule="image-name",
     )
     files.refuse(SETTINGS, error)
     return "{name}"
@@ -43,12 +44,12 @@ def _cluster(files: Files, name: str, document: Document) -> Cluster:
     kinds = [key for key in ("local", "kubeconfig-context", "gke") if own.get(key)]
     if len(kinds) != 1:
         what = f"the cluster {name} needs exactly one of local: true, kubeconfig-context, gke"
-        files.refuse(SETTINGS, RepositoryError(what, where=place))
+        files.refuse(SETTINGS, RepositoryError(what, where=place, rule="incomplete-cluster"))
     context = own.get("kubeconfig-context", "")
     if "gke" in own:
         gke = files.known(document, own["gke"], _GKE_KEYS, ("clusters", name, "gke"))
         if missing := [key for key in _GKE_KEYS if not gke.get(key)]:
             what = f"the cluster {name} lacks {', '.join(missing)}"
-            files.refuse(SETTINGS, RepositoryError(what, where=place))
+            files.refuse(SETTINGS, RepositoryError(what, where=place, rule="incomplete-cluster"))
         context = "_".join(["gke", *(str(gke.get(key, "")) for key in _GKE_KEYS)])
     return Cluster(name, bool(own.get("local")), context, own.get("url", "").rstrip("/"))

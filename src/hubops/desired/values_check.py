@@ -27,7 +27,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """What a hub's charts are given, with stand-ins; `secrets` are the file with the secrets among it."""
 
     hub: Hub
@@ -44,15 +44,9 @@ class _Given:
         return not self.hub.cluster.local and (not self.secrets or self.secrets.state in closed)
 
 
-def check_values(
-    hub: Hub, charts: Charts, secrets: SecretFile | None, note: Note
-) -> Iterator[RepositoryError]:
+def check_values(given: Given, charts: Charts, note: Note) -> Iterator[RepositoryError]:
     """What the hub's charts have against its values; told in `note` are the charts that are not on disk."""
-    try:
-        given = _Given(hub, _deployed(hub, secrets), secrets)
-    except RepositoryError as error:
-        yield _placed(error, hub)
-        return
+    hub = given.hub
     yield from _check_own(given, charts)
     for number, dependency in enumerate(hub.chart.value["dependencies"]):
         if not is_enabled(given.values, dependency.get("condition") or ""):
@@ -61,6 +55,7 @@ def check_values(
             chart = charts.find(hub, dependency)
         except RepositoryError as error:
             error.where = error.where or hub.chart.place("dependencies", number, "repository")
+            error.rule = "unreadable-chart"
             yield error
             continue
         if chart is None:
@@ -71,11 +66,12 @@ def check_values(
         yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
 
 
-def _check_own(given: _Given, charts: Charts) -> Iterator[RepositoryError]:
+def _check_own(given: Given, charts: Charts) -> Iterator[RepositoryError]:
     """The hub's own chart; most have dependencies and nothing else."""
     try:
         own = charts.own(given.hub)
     except RepositoryError as error:
+        error.rule = "unreadable-chart"
         yield error
         return
     yield from _against(given, own, given.values, "")
@@ -83,23 +79,32 @@ def _check_own(given: _Given, charts: Charts) -> Iterator[RepositoryError]:
         yield from check_keys(given.hub)
 
 
-def _deployed(hub: Hub, secrets: SecretFile | None) -> Values:
-    """The values as a deploy gives them to helm, but for images and secrets."""
+def deployed_values(hub: Hub, secrets: SecretFile | None) -> Values:
+    """The values as a deploy gives them to helm, but for images and secrets.
+
+    Raises:
+        RepositoryError: an image is named and set by hand as well.
+    """
     top = [hub.documents[-1].value] if hub.cluster.local else []
     images = {name: ImageReference(f"registry.invalid/{name}", "c0") for name in image_names(hub, *top)}
     written = with_stand_ins(secrets.document.value or {}) if secrets else {}
     generated = merge(_GENERATED if hub.cluster.local else {}, probe_values(STAND_IN))
-    return merge(render_values(hub, images, *top), written, prefixed(hub, generated))
+    try:
+        rendered = render_values(hub, images, *top)
+    except RepositoryError as error:
+        raise _placed(error, hub) from None
+    return merge(rendered, written, prefixed(hub, generated))
 
 
 def _placed(error: RepositoryError, hub: Hub) -> RepositoryError:
     """An image that is named and set by hand as well; who renders values knows no places."""
     named = (name for name in image_names(hub) if f"the image {name} is" in error.what)
     error.where = place_of_image(hub, next(named, ""))
+    error.rule = "hand-set-image"
     return error
 
 
-def _against(given: _Given, chart: Chart, values: Values, key: str) -> Iterator[RepositoryError]:
+def _against(given: Given, chart: Chart, values: Values, key: str) -> Iterator[RepositoryError]:
     for fault in chart.rules.find_faults(values) if chart.rules else ():
         path = (key, *fault.path) if key else fault.path
         if fault.rule == "required" and given.is_closed():
@@ -108,15 +113,22 @@ def _against(given: _Given, chart: Chart, values: Values, key: str) -> Iterator[
             yield from _against_secret(fault, where, chart)
             continue
         hint = _hint(fault, given.hub, key) if chart.embedded else fault.hint
-        yield RepositoryError(fault.what, where=place_of(given.hub, path), why=_why(fault, chart), hint=hint)
+        place = place_of(given.hub, path)
+        yield RepositoryError(fault.what, where=place, why=_why(fault, chart), hint=hint, rule=_rule(fault))
 
 
 def _against_secret(fault: Fault, where: str, chart: Chart) -> Iterator[RepositoryError]:
     """A stand-in has its secret's key and type, and nothing else that could be judged or shown."""
-    if fault.rule == "unknown":
-        yield RepositoryError(fault.what, where=where, why=_why(fault, chart), hint=fault.hint)
-    elif fault.rule == "type":
-        yield RepositoryError(f"{dotted(fault.path)} is of a wrong type", where=where, why=_why(fault, chart))
+    if fault.rule not in {"unknown", "type"}:
+        return
+    what = fault.what if fault.rule == "unknown" else f"{dotted(fault.path)} is of a wrong type"
+    hint = fault.hint if fault.rule == "unknown" else ""
+    yield RepositoryError(what, where=where, why=_why(fault, chart), hint=hint, rule=_rule(fault))
+
+
+def _rule(fault: Fault) -> str:
+    """The rule of `hubops check` for a keyword of JSON Schema."""
+    return {"unknown": "unknown-chart-key", "required": "missing-value"}.get(fault.rule, "wrong-value")
 
 
 def _why(fault: Fault, chart: Chart) -> str:

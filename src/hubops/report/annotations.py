@@ -30,12 +30,18 @@ def format_annotations(outcomes: Sequence[Outcome]) -> list[str]:
     return [_command(outcome) for outcome in outcomes if outcome.result in _LEVELS]
 
 
-def _command(outcome: Outcome) -> str:
-    place = _PLACE.fullmatch(clean(outcome.error.where)) if outcome.error else None
-    properties = {**(place.groupdict() if place else {}), "title": heading(outcome)}
+def format_command(level: str, where: str, title: str, lines: Sequence[str]) -> str:
+    """One workflow command; `level` is error or warning, `where` a place in the repository or none."""
+    place = _PLACE.fullmatch(clean(where))
+    properties = {**(place.groupdict() if place else {}), "title": title}
     written = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
-    message = limited("\n".join(body_lines(outcome))) or outcome.result.value
-    return f"::{_LEVELS[outcome.result]} {written}::{_data(message)}"
+    return f"::{level} {written}::{_data(limited(chr(10).join(lines)))}"
+
+
+def _command(outcome: Outcome) -> str:
+    where = outcome.error.where if outcome.error else ""
+    lines = body_lines(outcome) or [outcome.result.value]
+    return format_command(_LEVELS[outcome.result], where, heading(outcome), lines)
 
 
 def _data(text: str) -> str:

@@ -1,0 +1,13 @@
+"""Which operations repository a command is about."""
+
+from pathlib import Path
+
+from hubops.desired.settings import SETTINGS
+from hubops.local import paths
+
+
+def project() -> Path:
+    """The operations repository: where we are called in it, or below it; elsewhere this checkout."""
+    here = Path.cwd()
+    found = (each for each in (here, *here.parents) if (each / SETTINGS).is_file())
+    return next(found, paths.project_dir())

@@ -1,0 +1,76 @@
+"""A Dockerfile as a list of instructions, each part of which has its place."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_BEGIN = re.compile(r"\s*([A-Za-z]+)(?:\s+|$)")
+_HEREDOC = re.compile(r"<<-?(['\"]?)(\w+)\1")
+# What a shell takes as it is: between quotes, behind a backslash (also a line's end).
+_QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: `text` is all behind its word, over several lines; comments within are blanks."""
+
+    word: str
+    text: str
+    line: int
+    column: int
+
+    def place(self, offset: int = 0) -> str:
+        """line:column of a character of `text`."""
+        before = self.text[:offset]
+        newline = before.rfind("\n")
+        column = self.column + offset if newline < 0 else offset - newline
+        return f"{self.line + before.count(chr(10))}:{column}"
+
+    def unquoted(self) -> str:
+        """`text` with all that is quoted or escaped as underscores, so that every character keeps its place."""
+        return _QUOTED.sub(lambda found: "_" * len(found[0]), self.text)
+
+
+def parse_dockerfile(text: str) -> list[Instruction]:
+    """The instructions in their order; what is none is left out."""
+    return list(_instructions(text.removeprefix("\ufeff").splitlines()))
+
+
+def with_arguments(text: str, defaults: dict[str, str]) -> str:
+    """`text` with build arguments replaced by their defaults; those without one stay."""
+    return _VARIABLE.sub(lambda found: defaults.get(found[1] or found[2], found[3] or found[0]), text)
+
+
+def _instructions(lines: list[str]) -> Iterator[Instruction]:
+    number = 0
+    while number < len(lines):
+        begin = _BEGIN.match(lines[number])
+        if not begin or lines[number].lstrip().startswith("#"):
+            number += 1
+            continue
+        length = _length(lines, number)
+        inner = [
+            " " * len(line) if line.lstrip().startswith("#") else line
+            for line in lines[number + 1 : number + length]
+        ]
+        text = "\n".join([lines[number][begin.end() :], *inner])
+        yield Instruction(begin[1].upper(), text, number + 1, begin.end() + 1)
+        number += length
+
+
+def _length(lines: list[str], first: int) -> int:
+    """How many lines an instruction has: to the one that does not go on, and the here-documents behind it."""
+    end = first
+    while end + 1 < len(lines) and _goes_on(lines[end], is_first=end == first):
+        end += 1
+    for _, word in _HEREDOC.findall("\n".join(lines[first : end + 1])):
+        ends = (number for number in range(end + 1, len(lines)) if lines[number].strip() == word)
+        end = next(ends, end)
+    return end - first + 1
+
+
+def _goes_on(line: str, *, is_first: bool) -> bool:
+    """Comments and empty lines within an instruction do not end it."""
+    blank = not line.strip() or line.lstrip().startswith("#")
+    return line.rstrip().endswith("\\") or (blank and not is_first)

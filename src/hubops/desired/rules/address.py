@@ -1,0 +1,167 @@
+"""Rules about where a hub is: its URL, what is told to others about it, and that no two are in one place."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from hubops.desired.model import Cluster, Hub
+from hubops.desired.rules.model import Rule
+from hubops.desired.rules.views import FleetView, HubView
+from hubops.errors import RepositoryError
+
+_CALLBACK = "oauth_callback_url"
+_METRICS = "prometheus.io/path"
+# Where Prometheus finds the path, by chart.
+_METRICS_OF = (("hub", "service", "annotations"), ("hub", "annotations"))
+_RETIRED = {
+    "ingress.kubernetes.io/": "nginx.ingress.kubernetes.io/",
+    "certmanager.k8s.io/": "cert-manager.io/",
+}
+_RESERVED = ("hubops", "default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def base_url(view: HubView) -> Iterator[RepositoryError]:
+    """Hubops sets hub.baseUrl from the hub's URL; another one written by hand wins over it."""
+    value = view.at("hub", "baseUrl")
+    if isinstance(value, str) and _path(value) != view.hub.path:
+        yield RepositoryError(
+            f"hub.baseUrl of {view.hub.name} is {value}, and its URL has {view.hub.path}",
+            where=view.place("hub", "baseUrl"),
+            why="hubops looks for the hub at its URL",
+            hint="Take hub.baseUrl out; where the path is not the hub's name, set url in hub.yaml.",
+        )
+
+
+def callback(view: HubView) -> Iterator[RepositoryError]:
+    """Every callback in hub.config leads back to this hub."""
+    for section, traits in (view.at("hub", "config") or {}).items():
+        value = traits.get(_CALLBACK) if isinstance(traits, dict) else None
+        # A URL that stands in the file of secrets is not seen.
+        if not isinstance(value, str) or "/" not in value:
+            continue
+        expected = f"{public_url(view.hub)}hub/oauth_callback"
+        # On the local cluster nobody is sent back; there the values are those of another one.
+        is_known = urlsplit(expected).netloc and not view.hub.cluster.local
+        expected = expected if is_known else urlsplit(expected).path
+        ours = value if is_known else urlsplit(value).path
+        if ours != expected:
+            yield RepositoryError(
+                f"the callback of {view.hub.name} is {value}",
+                where=view.place("hub", "config", section, _CALLBACK),
+                why=f"the provider would send people there, but the hub is at {public_url(view.hub)}",
+                hint=f"Write {expected}, and the same at the provider.",
+            )
+
+
+def metrics_path(view: HubView) -> Iterator[RepositoryError]:
+    expected = f"{view.hub.path}hub/metrics"
+    for path in _METRICS_OF:
+        value = view.at(*path, _METRICS)
+        if value is not None and value != expected:
+            yield RepositoryError(
+                f"the metrics of {view.hub.name} are not at {value}",
+                where=view.place(*path, _METRICS),
+                why=f"they are at {expected}",
+                hint=f"Write {expected}, or take it out: the chart knows.",
+            )
+
+
+def ingress_host(view: HubView) -> Iterator[RepositoryError]:
+    host, hosts = urlsplit(public_url(view.hub)).hostname, view.at("ingress", "hosts")
+    is_on = view.at("ingress", "enabled") is True and not view.hub.cluster.local
+    if host and is_on and isinstance(hosts, list) and hosts and host not in hosts:
+        yield RepositoryError(
+            f"the Ingress of {view.hub.name} does not answer for {host}",
+            where=view.place("ingress", "hosts"),
+            why=f"the hub is at {public_url(view.hub)}",
+            hint=f"Add {host}, or correct url in hub.yaml or of the cluster in hubops.yaml.",
+        )
+
+
+def retired_annotation(view: HubView) -> Iterator[RepositoryError]:
+    annotations = view.at("ingress", "annotations")
+    for key in annotations if isinstance(annotations, dict) else ():
+        for old, new in _RETIRED.items():
+            if key.startswith(old):
+                yield RepositoryError(
+                    f"nobody reads the annotation {key}",
+                    where=view.place("ingress", "annotations", key),
+                    why=f"the prefix {old} was given up, and nothing says so when it is ignored",
+                    hint=f"Did you mean {new}{key.removeprefix(old)}?",
+                )
+
+
+def one_address(view: FleetView) -> Iterator[RepositoryError]:
+    def key(hub: Hub) -> str:
+        url = public_url(hub)
+        return url if urlsplit(url).netloc else f"{_cluster(hub.cluster)} {url}"
+
+    for hub, other in _shared(view.hubs, key):
+        yield RepositoryError(
+            f"{hub.name} and {other.name} are both at {public_url(hub)}",
+            where=hub.settings.place("url"),
+            why="one address leads to one hub",
+            hint="Give one of them another url.",
+        )
+
+
+def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
+    def key(hub: Hub) -> str:
+        return f"{_cluster(hub.cluster)} {hub.namespace}"
+
+    for hub, other in _shared(view.hubs, key):
+        yield RepositoryError(
+            f"{hub.name} and {other.name} are both in the namespace {hub.namespace}",
+            where=hub.settings.place("namespace"),
+            why="the objects of a hub have fixed names, so that a namespace holds one",
+            hint="Give one of them another namespace.",
+        )
+
+
+def reserved_namespace(view: HubView) -> Iterator[RepositoryError]:
+    if view.hub.namespace in _RESERVED:
+        yield RepositoryError(
+            f"{view.hub.name} cannot be in the namespace {view.hub.namespace}",
+            where=view.hub.settings.place("namespace"),
+            why="it belongs to the cluster, or to hubops' own records",
+            hint="Give it one of its own.",
+        )
+
+
+def public_url(hub: Hub) -> str:
+    """Where people find the hub, with a slash at the end; only its path where nothing says on which host."""
+    url = str(hub.settings.value.get("url", ""))
+    host = url if urlsplit(url).netloc else hub.cluster.url
+    parts = urlsplit(host)
+    return f"{parts.scheme}://{parts.netloc}{hub.path}" if parts.netloc else hub.path
+
+
+def _shared(hubs: list[Hub], key: Callable[[Hub], str]) -> Iterator[tuple[Hub, Hub]]:
+    """Pairs with the same key. First the one that is told: it says so itself, which the other need not."""
+    found: dict[str, Hub] = {}
+    for hub in sorted(hubs, key=lambda each: bool({"url", "namespace"} & {*each.settings.value})):
+        if (other := found.setdefault(key(hub), hub)) is not hub:
+            yield hub, other
+
+
+def _cluster(cluster: Cluster) -> str:
+    """Two names may lead to one cluster."""
+    return cluster.context or cluster.name
+
+
+def _path(url: str) -> str:
+    inner = url.strip("/")
+    return f"/{inner}/" if inner else "/"
+
+
+OF_FLEET = (
+    Rule("one-address", "Two hubs have one host and path.", one_address),
+    Rule("one-namespace", "Two hubs are in one namespace.", one_namespace),
+)
+RULES = (
+    Rule("reserved-namespace", "A hub is in a namespace that is not its own.", reserved_namespace),
+    Rule("base-url", "hub.baseUrl is not the path of the hub's URL.", base_url),
+    Rule("oauth-callback", "An OAuth callback does not lead back to the hub.", callback),
+    Rule("metrics-path", "The metrics' path is not the hub's.", metrics_path),
+    Rule("ingress-host", "The Ingress does not answer for the host of the hub's URL.", ingress_host),
+    Rule("retired-annotation", "An annotation of the Ingress has a prefix that nobody reads.", retired_annotation),
+)  # fmt: skip

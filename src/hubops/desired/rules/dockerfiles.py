@@ -1,0 +1,156 @@
+"""Rules about Dockerfiles: faults that build and come to light later, or never."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from hubops.desired.dockerfile import Instruction, with_arguments
+from hubops.desired.rules.model import Rule
+from hubops.desired.rules.views import FleetView
+from hubops.errors import RepositoryError
+
+Found = Iterator[tuple[Instruction, int, str]]
+"""An instruction, the offset in it, and what is there."""
+Look = Callable[[list[Instruction]], Found]
+
+_INSTALL = re.compile(r"\b(?:pip3?|conda|mamba|micromamba|npm|apt-get|apt)\b[^&|;\n]*?\b(?:install|create|add)\b([^&|;\n]*)")  # fmt: skip
+_BOUND = re.compile(r"[A-Za-z][\w.\-\[\],]*?(?:[<>]=?\d|\s?[<>]=)[\w.*]*")
+_MOVING = r"(?:master|main|develop|latest|HEAD)"
+_URL = re.compile(r"https?://[^\s\"'\\)<>]+")
+_MOVING_URL = re.compile(rf"/{_MOVING}(?:/|\.(?:zip|tar)|$)")
+_GIT_URL = re.compile(r"git\+https?://[^\s\"'\\)<>]+")
+_GIT_REF = re.compile(rf"[^/]@(?!{_MOVING}(?:#|$))[\w./-]+(?:#.*)?$")
+_CLONE = re.compile(r"\bgit\s+clone\b[^&|;\n]*")
+_CHOSEN = re.compile(r"(?:-b|--branch)[ =]|\bgit\b[^&|;\n]*\b(?:checkout|reset|switch)\b")
+# Images that begin, and end, as root (their own documentation).
+_AS_ROOT = {"debian", "ubuntu", "alpine", "python", "fedora", "rockylinux", "almalinux", "centos", "node", "buildpack-deps", "amazonlinux", "r-base", "rocker", "continuumio", "condaforge", "nvidia"}  # fmt: skip
+_ROOT = re.compile(r"(?:root|0)(?::.*)?")
+
+
+def unquoted_bound(instructions: list[Instruction]) -> Found:
+    """To a shell > and < are redirections: the bound is lost, and a file of its name is written."""
+    for each in (one for one in instructions if one.word == "RUN"):
+        text = each.unquoted()
+        for command in _INSTALL.finditer(text):
+            for bound in _BOUND.finditer(text, command.start(1), command.end(1)):
+                yield each, bound.start(), bound[0]
+
+
+def unpinned_base(instructions: list[Instruction]) -> Found:
+    stages, defaults = set[str](), _defaults(instructions)
+    for each in instructions:
+        if each.word == "FROM":
+            words = [word for word in each.text.split() if not word.startswith("--")]
+            image = with_arguments(words[0], defaults) if words else ""
+            if image not in stages | {"", "scratch"} and _is_unpinned(image):
+                yield each, each.text.index(words[0]), image
+            stages |= {words[-1]} if len(words) > 2 else set()  # noqa: PLR2004 - IMAGE as STAGE
+        elif each.word in {"COPY", "ADD"}:
+            for source in re.finditer(r"--from=(\S*[/:]\S*)", each.text):
+                if _is_unpinned(source[1]):
+                    yield each, source.start(1), source[1]
+
+
+def unpinned_url(instructions: list[Instruction]) -> Found:
+    """What is behind such a URL changes, and with it the image, while its tag stays."""
+    for each in instructions:
+        if each.word == "ADD":
+            for url in _URL.finditer(each.text):
+                if "--checksum=" not in each.text and ".git#" not in url[0]:
+                    yield each, url.start(), url[0]
+        elif each.word == "RUN":
+            yield from ((each, at, what) for at, what in sorted(_moving(each.text)))
+
+
+def root_at_end(instructions: list[Instruction]) -> Found:
+    """Who the last stage ends as, where that can be known."""
+    ends: dict[str, tuple[Instruction, str]] = {}
+    last: tuple[Instruction, str] | None = None
+    name = ""
+    for each in instructions:
+        words = [word for word in each.text.split() if not word.startswith("--")]
+        if each.word == "FROM" and words:
+            base = words[0].split("@")[0].split(":")[0].removeprefix("docker.io/").removeprefix("library/")
+            last = ends.get(words[0], (each, "root" if base.split("/")[0] in _AS_ROOT else ""))
+            name = words[-1]
+        elif each.word == "USER" and words:
+            last = (each, words[0])
+        if last:
+            ends[name] = last
+    if last and _ROOT.fullmatch(last[1]):
+        yield last[0], 0, last[1]
+
+
+def _moving(text: str) -> Iterator[tuple[int, str]]:
+    git = [found.span() for found in _GIT_URL.finditer(text)]
+    for found in _GIT_URL.finditer(text):
+        if not _GIT_REF.search(found[0]):
+            yield found.start(), found[0]
+    for found in _URL.finditer(text):
+        if _MOVING_URL.search(found[0]) and not any(begin < found.start() < end for begin, end in git):
+            yield found.start(), found[0]
+    for found in _CLONE.finditer(text):
+        if not _CHOSEN.search(text, found.start()) and (url := _URL.search(found[0])):
+            yield found.start() + url.start(), url[0]
+
+
+def _defaults(instructions: list[Instruction]) -> dict[str, str]:
+    pairs = (
+        each.text.split()[0].partition("=")
+        for each in instructions
+        if each.word == "ARG" and each.text.split()
+    )
+    return {name: value.strip("\"'") for name, _, value in pairs if value}
+
+
+def _is_unpinned(image: str) -> bool:
+    """Without a tag, or with one that says that it moves; what a build argument decides is not known."""
+    tag = image.rsplit("/", 1)[-1].partition(":")[2]
+    return "@" not in image and "$" not in image and tag in {"", "latest"}
+
+
+def _rule(name: str, about: str, look: Look, *, what: str, why: str, hint: str) -> Rule[FleetView]:
+    """A rule about every Dockerfile; {} in `what` and `hint` is what was found there."""
+
+    def find(view: FleetView) -> Iterator[RepositoryError]:
+        for file, instructions in view.dockerfiles.items():
+            for each, offset, found in look(instructions):
+                where = f"{file}:{each.place(offset)}"
+                yield RepositoryError(what.format(found), where=where, why=why, hint=hint.format(found))
+
+    return Rule(name, about, find)
+
+
+RULES = (
+    _rule(
+        "unquoted-bound",
+        "RUN installs with a bound that is not quoted, which a shell takes for a redirection.",
+        unquoted_bound,
+        what="{} is not quoted",
+        why="the shell takes the bound for a redirection: any version is installed, and a file is written",
+        hint='Write "{}".',
+    ),
+    _rule(
+        "unpinned-base",
+        "FROM, or COPY --from, names an image without a tag, or with the tag latest.",
+        unpinned_base,
+        what="the image {} is not pinned",
+        why="another day it is another image, while the tag of what is built on it stays",
+        hint="Name a version, best with its digest: NAME:TAG@sha256:...",
+    ),
+    _rule(
+        "unpinned-url",
+        "A build takes something from a URL whose content changes.",
+        unpinned_url,
+        what="what is at {} may be another thing tomorrow",
+        why="the image's tag follows the files here, not what is there",
+        hint="Name a version, tag or commit; ADD takes --checksum=sha256:...",
+    ),
+    _rule(
+        "root-at-end",
+        "An image ends as root.",
+        root_at_end,
+        what="the image ends as root",
+        why="where nothing else is said, people's servers would run as root, which Kubernetes refuses or, worse, allows",
+        hint="End it with: USER 1000",
+    ),
+)

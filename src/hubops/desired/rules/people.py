@@ -1,0 +1,59 @@
+"""Rules about lists of people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hubops.desired.rules.model import Rule
+from hubops.desired.rules.views import HubView
+from hubops.desired.yaml import Document, Path
+from hubops.errors import RepositoryError
+
+_TRAITS = {"admins": "admin_users", "allowed": "allowed_users"}
+
+
+def person_twice(view: HubView) -> Iterator[RepositoryError]:
+    """JupyterHub compares names in lower case."""
+    for document, path, names in _lists(view):
+        seen: set[str] = set()
+        for number, name in enumerate(names):
+            if str(name).lower() in seen:
+                what = f"{name} is in {path[-1]} twice"
+                why = "who is taken out once would still be in"
+                where = document.place(*path, number)
+                yield RepositoryError(what, where=where, why=why, hint="Take one out.")
+            seen.add(str(name).lower())
+
+
+def overridden_people(view: HubView) -> Iterator[RepositoryError]:
+    """What stands in values wins over people.yaml."""
+    for key, trait in _TRAITS.items():
+        path = ("hub", "config", "Authenticator", trait)
+        if view.hub.people_file.value.get(key) and view.at(*path) is not None:
+            yield RepositoryError(
+                f"{key} in people.yaml of {view.hub.name} does nothing",
+                where=view.hub.people_file.place(key),
+                why=f"{'.'.join(path)} is set at {view.place(*path)}, and values win",
+                hint="Keep the list in one place: move it to people.yaml.",
+            )
+
+
+def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
+    document = view.hub.people_file
+    for key, names in document.value.items():
+        if isinstance(names, list):
+            yield document, (key,), names
+    for each in view.hub.documents:
+        for prefix in dict.fromkeys(((view.hub.prefix,) if view.hub.prefix else (), ("jupyterhub",))):
+            for trait in _TRAITS.values():
+                path = (*prefix, "hub", "config", "Authenticator", trait)
+                found: Any = each.value
+                for key in path:
+                    found = found.get(key) if isinstance(found, dict) else None
+                if isinstance(found, list):
+                    yield each, path, found
+
+
+RULES = (
+    Rule("person-twice", "A list names a person twice.", person_twice),
+    Rule("overridden-people", "A list of people in values takes the place of people.yaml.", overridden_people),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""What rules take for a fault and what not, where a line is fine: commands of hooks, and Dockerfiles."""
+
+import pytest
+
+from hubops.desired.dockerfile import parse_dockerfile
+from hubops.desired.rules.dockerfiles import root_at_end, unpinned_base, unpinned_url, unquoted_bound
+from hubops.desired.rules.hooks import is_harmless
+
+HARMLESS: list[list[str]] = [
+    ["sh", "-c", "git pull || true"],
+    ["/bin/bash", "-lc", "cd course && git pull || :"],
+    ["bash", "-c", "timeout 20 git pull; exit 0"],
+    ["sh", "-c", "git pull\ntrue\n"],
+    ["sh", "-c", "git pull || echo 'no course today'"],
+    ["sh", "-c", "(git pull && make) || true;"],
+    ["sh", "-c", "git pull &"],
+]
+HARMFUL: list[list[str]] = [
+    [],
+    ["git", "pull"],
+    ["git", "pull", "||", "true"],
+    ["sh", "course.sh"],
+    ["sh", "-c", "git pull"],
+    ["sh", "-c", "git pull && true"],
+    ["sh", "-c", "git pull || echo no && exit 1"],
+    ["sh", "-ec", "mkdir x; git pull || true"],
+    ["bash", "-c", "set -euo pipefail\nmkdir x\ngit pull || true"],
+    ["sh", "-c", "true || git pull; false"],
+]
+
+
+@pytest.mark.parametrize("command", HARMLESS, ids=str)
+def test_a_hook_that_cannot_fail(command: list[str]) -> None:
+    assert is_harmless(command)
+
+
+@pytest.mark.parametrize("command", HARMFUL, ids=str)
+def test_a_hook_that_can_fail(command: list[str]) -> None:
+    assert not is_harmless(command)
+
+
+LOOKS = {
+    "bound": unquoted_bound,
+    "base": unpinned_base,
+    "url": unpinned_url,
+    "root": root_at_end,
+}
+LINES = {
+    # What is found: line:column and the text there.
+    "RUN pip install numpy>=2": {"bound": ["1:17 numpy>=2"]},
+    "RUN pip install -q a[b]<3 'c>1' \"d>1\" && conda install -y e>=1": {
+        "bound": ["1:20 a[b]<3", "1:59 e>=1"],
+    },
+    "RUN set -e; \\\n # a bound: don't>=1\n\n  pip install \\\n    numpy \\\n    scipy>1.4": {"bound": ["6:5 scipy>1.4"]},
+    "RUN <<EOF\npip install numpy>=2\nEOF\nUSER 0": {"bound": ["2:13 numpy>=2"], "root": ["4:6 0"]},
+    "RUN pip install numpy > /tmp/1.log 2>&1": {},
+    "RUN pip install numpy\\>=2": {},
+    'RUN ["pip", "install", "numpy>=2"]': {},
+    "RUN echo a>2 && pip install b": {},
+    "# FROM debian": {},
+    "FROM debian:12\nUSER 1000": {},
+    "FROM debian": {"base": ["1:6 debian"], "root": ["1:6 root"]},
+    "FROM debian@sha256:00\nUSER a": {},
+    "FROM localhost:5000/image": {"base": ["1:6 localhost:5000/image"]},
+    "FROM --platform=linux/amd64 a:latest AS b\nFROM b": {"base": ["1:29 a:latest"]},
+    "ARG V=1\nFROM a:${V}": {},
+    "ARG V\nFROM a:$V": {},
+    "FROM ${BASE:-a}": {"base": ["1:6 a"]},
+    "FROM scratch\nCOPY --from=a/b:latest / /\nCOPY --from=tools / /": {"base": ["2:13 a/b:latest"]},
+    "FROM ubuntu:24.04 AS a\nUSER 1000\nFROM a\nRUN true": {},
+    "FROM ubuntu:24.04 AS a\nUSER 1000\nFROM a\nUSER root:root": {"root": ["4:6 root:root"]},
+    "FROM docker.io/library/python:3.13": {"root": ["1:6 root"]},
+    "FROM quay.io/jupyter/base-notebook:2026-01-05": {},
+    "ADD https://example.org/a.tar /a": {"url": ["1:5 https://example.org/a.tar"]},
+    "ADD --checksum=sha256:00 https://example.org/a.tar /a": {},
+    "RUN curl https://example.org/v1.2/a.tar": {},
+    "RUN curl https://example.org/latest/a.tar": {"url": ["1:10 https://example.org/latest/a.tar"]},
+    "RUN pip install https://example.org/archive/master.zip": {"url": ["1:17 https://example.org/archive/master.zip"]},
+    "RUN pip install git+https://example.org/a@v1": {},
+    "RUN pip install git+https://example.org/a@main": {"url": ["1:17 git+https://example.org/a@main"]},
+    "RUN git clone -b v1 https://example.org/a": {},
+    "RUN git clone https://example.org/a && cd a && git checkout 0604373": {},
+    "RUN git clone https://example.org/a": {"url": ["1:15 https://example.org/a"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_what_is_found_in_a_dockerfile(text: str) -> None:
+    instructions = parse_dockerfile(text)
+    found = {
+        name: [f"{each.place(offset)} {what}" for each, offset, what in look(instructions)]
+        for name, look in LOOKS.items()
+    }
+    assert {name: what for name, what in found.items() if what} == LINES[text]
