@@ -20,6 +20,8 @@ _TOKEN_HINT = "deploy the hub again, so that its service has today's token and r
 _API_ANSWER = re.compile(r"HTTP response body: (\{.*\})", re.DOTALL)
 # How JupyterHub answers when the role does not cover the name; then nobody can tell whether it exists.
 _NO_ACCESS = "No access to resources"
+_PAGE = 200  # people; the hub's own limit (api_page_max_limit) may be lower, and then counts
+_PAGES = "application/jupyterhub-pagination+json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class ServerState:
 
     ready: bool
     pending: str
+
+
+_STOPPED = ServerState(ready=False, pending="")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom the hub knows; `servers` are those that run, start or stop, the default one under ""."""
+
+    name: str
+    admin: bool
+    servers: Mapping[str, ServerState]
 
 
 @dataclass(frozen=True)
@@ -53,11 +67,11 @@ class Site:
         self._redactor = Redactor([token] if token else [])
 
     async def send(
-        self, method: str, path: str, *, body: Any = None, accept: tuple[int, ...] = ()
+        self, method: str, path: str, *, body: Any = None, accept: tuple[int, ...] = (), kind: str = "*/*"
     ) -> httpx2.Response:
-        """A response of the 2xx kind, or with a status of `accept`."""
+        """A response of the 2xx kind, or with a status of `accept`; `kind` is the media type asked for."""
         with self.mapped(f"{method} {path}"):
-            response = await self.http.request(method, path, json=body)
+            response = await self.http.request(method, path, json=body, headers={"Accept": kind})
         if not response.is_success and response.status_code not in accept:
             raise self.refusal(response)
         return response
@@ -94,29 +108,49 @@ class Hub:
             where, why = str(answer.request.url), f"it answered {answer.text[:_SHOWN]!r}"
             raise OutOfReachError("No hub answers at its address", where=where, why=why) from error
 
-    async def find_server(self, user: str) -> ServerState | None:
-        """The user's default server, stopped or not; None when there is no such user."""
+    async def list_people(self) -> list[Person]:
+        """Everybody whom the hub knows and our role may see."""
+        found: list[Person] = []
+        page: Mapping[str, Any] | None = {"offset": 0, "limit": _PAGE}
+        while page:
+            path = f"hub/api/users?offset={page['offset']}&limit={page['limit']}"
+            answer = (await self.site.send("GET", path, kind=_PAGES)).json()
+            found += map(_person_of, answer["items"])
+            page = answer["_pagination"]["next"]
+        return found
+
+    async def find_person(self, user: str) -> Person | None:
+        """The person; None when there is none of that name."""
         answer = await self.site.send("GET", _user(user), accept=(404,))
         if answer.status_code == httpx2.codes.NOT_FOUND:
             if _NO_ACCESS in answer.text:
                 raise self.site.refusal(answer)
             return None
-        server = answer.json().get("servers", {}).get("", {})
-        return ServerState(ready=bool(server.get("ready")), pending=str(server.get("pending") or ""))
+        return _person_of(answer.json())
+
+    async def find_server(self, user: str) -> ServerState | None:
+        """The user's default server, stopped or not; None when there is no such user."""
+        person = await self.find_person(user)
+        return person.servers.get("", _STOPPED) if person else None
 
     async def create_user(self, user: str) -> None:
         await self.site.send("POST", _user(user))
 
     async def delete_user(self, user: str) -> None:
+        """Delete a person without servers, and so their tokens, sessions and roles; not their home.
+
+        The home goes as well where KubeSpawner.delete_pvc is on, which it is by itself.
+        """
         await self.site.send("DELETE", _user(user))
 
     async def start_server(self, user: str, options: Mapping[str, Any]) -> None:
         """Ask for the server; `progress` tells what becomes of it. `options` is the spawn form's data."""
         await self.site.send("POST", f"{_user(user)}/server", body=dict(options))
 
-    async def stop_server(self, user: str) -> None:
-        """Ask the server to stop, or a start to be given up; `find_server` tells when it is done."""
-        await self.site.send("DELETE", f"{_user(user)}/server")
+    async def stop_server(self, user: str, server: str = "") -> None:
+        """Ask a server to stop, or a start to be given up; `find_person` tells when it is done."""
+        path = f"servers/{quote(server, safe='')}" if server else "server"
+        await self.site.send("DELETE", f"{_user(user)}/{path}")
 
     async def progress(self, user: str) -> AsyncGenerator[Progress]:
         """Messages of the running start, from its beginning; ends when the hub closes the stream.
@@ -199,6 +233,14 @@ def _client(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
 
 def _user(name: str) -> str:
     return f"hub/api/users/{quote(name, safe='')}"
+
+
+def _person_of(model: Mapping[str, Any]) -> Person:
+    servers = {
+        name: ServerState(ready=bool(server.get("ready")), pending=str(server.get("pending") or ""))
+        for name, server in model.get("servers", {}).items()
+    }
+    return Person(str(model["name"]), bool(model.get("admin")), servers)
 
 
 def _message_of(response: httpx2.Response) -> str:

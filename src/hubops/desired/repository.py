@@ -24,7 +24,7 @@ _HUB_KEYS = {
     "url": str,
     "timeout": int,
 }
-_PEOPLE_KEYS = {"admins": list, "allowed": list}
+_PEOPLE_KEYS = {"admins": list, "allowed": list, "blocked": list, "teams": list}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
 
 
@@ -166,13 +166,16 @@ def _people(files: Files, document: Document) -> People:
     for key, names in document.value.items():
         for number, name in enumerate(names):
             if not isinstance(name, str) or not name:
-                what, where = f"{name!r} is not a person's name", document.place(key, number)
+                what, where = (
+                    f"{name!r} is not a {'team' if key == 'teams' else 'person'}'s name",
+                    document.place(key, number),
+                )
                 files.refuse(document.file, RepositoryError(what, where=where, hint="Quote it."))
-    admins, allowed = (
-        tuple(name for name in document.value.get(key, ()) if isinstance(name, str))
-        for key in ("admins", "allowed")
-    )
-    return People(admins, allowed)
+    lists = {
+        key: tuple(name for name in document.value.get(key, ()) if isinstance(name, str))
+        for key in _PEOPLE_KEYS
+    }
+    return People(**lists, decides_admins="admins" in document.value)
 
 
 def _check_proof(files: Files, hub: Hub, hubs: Mapping[str, Hub]) -> None:

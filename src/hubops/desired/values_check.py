@@ -9,6 +9,7 @@ from hubops.desired.dependency_check import check_keys, check_version, key_of, n
 from hubops.desired.files import SecretFile
 from hubops.desired.image_check import place_of_image
 from hubops.desired.model import Hub, ImageReference, Values
+from hubops.desired.people import check_people
 from hubops.desired.places import place_of
 from hubops.desired.probe import probe_values
 from hubops.desired.schema import Fault, dotted
@@ -53,6 +54,7 @@ def check_values(
     except RepositoryError as error:
         yield _placed(error, hub)
         return
+    yield from check_people(hub, given.values)
     yield from _check_own(given, charts)
     for number, dependency in enumerate(hub.chart.value["dependencies"]):
         if not is_enabled(given.values, dependency.get("condition") or ""):

@@ -4,7 +4,7 @@ The only package whose modules call several stages.
 """
 
 from hubops.run.fleet import Ways, deploy_in_turn, merge
-from hubops.run.hub import Deployed, Terms, deploy
+from hubops.run.hub import Deployed, Terms, apply_people, deploy
 from hubops.run.images import build_images, find_images, try_image
 from hubops.run.looking import hub_logs, read_statuses
 from hubops.run.order import find_commit, require_reproducible
@@ -19,6 +19,7 @@ __all__ = [
     "Session",
     "Terms",
     "Ways",
+    "apply_people",
     "build_images",
     "check_setup",
     "deploy",
