@@ -1,9 +1,12 @@
 """A hub's people.yaml: how it reaches the values that the hub is deployed with."""
 
+import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from hubops.desired.access import AUTHENTICATOR, login_of, makes_admins, sections
 from hubops.desired.model import Hub, People, Values
+from hubops.desired.probe import PROBE_NAME
 from hubops.desired.values import merge, prefixed
 from hubops.errors import RepositoryError
 
@@ -21,6 +24,7 @@ _TEAMS = {
     "GenericOAuthenticator": "allowed_groups",
     "OpenShiftOAuthenticator": "allowed_groups",
 }
+_LONGEST = 255  # the column of the hub's database
 _LISTS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
 
 
@@ -44,6 +48,31 @@ def with_people(hub: Hub, values: Values) -> Values:
 def normal_name(name: str, login: str = "") -> str:
     """A name as the hub compares it (normalize_username of JupyterHub 5 and MWOAuthenticator)."""
     return name.replace(" ", "_") if login == "MWOAuthenticator" else name.lower()
+
+
+def name_fault(name: str, pattern: str = "") -> str:
+    """Why nobody can have this name on a hub, "" for one that can be (validate_username of JupyterHub 5).
+
+    `pattern` is the hub's Authenticator.username_pattern.
+    """
+    if not name or name != name.strip() or not name.isprintable():
+        return "a name has no space at its ends, and only characters that can be seen"
+    if "/" in name or not unquote(name).strip("."):
+        return "a name is a part of an address: no slash, and more than dots"
+    if len(name) > _LONGEST:
+        return f"a name has at most {_LONGEST} characters"
+    if name == PROBE_NAME:
+        return "it is that of the probe person, who comes by itself"
+    if pattern and not re.match(pattern, name):
+        return f"username_pattern is {pattern}"
+    return ""
+
+
+def username_pattern(hub: Hub, values: Values) -> str:
+    """What names must match by the rendered values; "" for anything."""
+    own = _own(hub, values)
+    found = [sections(own).get(name, {}).get("username_pattern") for name in (login_of(own), AUTHENTICATOR)]
+    return str(next(filter(None, found), ""))
 
 
 def check_people(hub: Hub, values: Values) -> Iterator[RepositoryError]:

@@ -3,6 +3,7 @@
 The only package whose modules call several stages.
 """
 
+from hubops.run.attempt import Made
 from hubops.run.fleet import Ways, deploy_in_turn, merge
 from hubops.run.hub import Deployed, Terms, apply_people, deploy
 from hubops.run.images import build_images, find_images, try_image
@@ -16,6 +17,7 @@ from hubops.run.verify import verify_hub
 __all__ = [
     "Deployed",
     "Machine",
+    "Made",
     "Session",
     "Terms",
     "Ways",
