@@ -109,7 +109,7 @@ class World:
     def session(self) -> Any:
         directory = self.directory / f"run {len(list(self.directory.iterdir()))}"
         directory.mkdir()
-        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token))  # noqa: ARG005
+        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token), opened=lambda hub: hub)  # noqa: ARG005
         return SimpleNamespace(
             machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,  # noqa: ARG005
         )  # fmt: skip
@@ -219,6 +219,15 @@ async def test_people_at_once_keep_the_content_and_its_commit(world: World) -> N
     assert (made.number, made.proved) == (2, False)
     assert world.people[-2:] == ["before, on a: two", "after, on a: two"]
     assert [r.commit.hash for r in (await world.history()).records] == ["c0ffee", "c0ffee"]
+
+
+async def test_encrypted_names_are_in_no_file(world: World) -> None:
+    secret = People(allowed=("canary",), encrypted=True)
+    await world.deploy("a", hub=replace(HUB, people=secret))
+    assert world.people[0] == "before, on : canary"
+    assert [
+        file for file in world.directory.rglob("*") if file.is_file() and b"canary" in file.read_bytes()
+    ] == []
 
 
 async def test_what_plain_helm_changed_is_proved_anew(world: World) -> None:

@@ -1,20 +1,24 @@
 """Opening secrets with the real sops and age: what is wrong is told apart, and no value shows."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from fast.vault import Key, encrypt, ignore, make_key
-from hubops.cli.secret_source import secrets_of
+from hubops.cli.secret_source import people_of, secrets_of
 from hubops.clients import process
 from hubops.clients.sops import LockedError, Sops, TamperedError, WrongKeyError, keys_for
-from hubops.desired.model import Cluster, Hub
+from hubops.desired.model import Cluster, Hub, People
+from hubops.desired.people import with_people
+from hubops.desired.repository import load_fleet
 from hubops.desired.secret_files import SecretState, classify
-from hubops.errors import ProgramError, RefusedError
+from hubops.errors import ProgramError, RefusedError, RepositoryError
 from hubops.local.toolchain import require_tool
 
+GOOD = Path(__file__).parent / "repositories" / "good"
 CANARY = "canary-4711"
 FILE = "secrets/campushub.yaml"
 PLAIN = f"""jupyterhub:
@@ -160,3 +164,17 @@ async def test_what_was_changed_by_hand_is_refused(change: object, vault: Vault)
 async def test_other_failures_are_those_of_the_program(vault: Vault) -> None:
     with pytest.raises(ProgramError, match="exit code"):
         await vault.sops.decrypt(b"a: 1\n", FILE)
+
+
+async def test_people_are_opened_in_memory_and_never_taken_for_ciphers(vault: Vault) -> None:
+    file = vault.root / "hub-charts/course/people.yaml"
+    shutil.copytree(GOOD, vault.root, dirs_exist_ok=True)
+    file.write_bytes(await encrypt("admins: [teacher]\nallowed: [canary]\n", vault.key.recipient))
+    hub = load_fleet(vault.root).hubs["course"]
+    assert hub.people.encrypted
+    assert "canary" not in str(hub.people)
+    with pytest.raises(RepositoryError, match="the people of course are encrypted"):
+        with_people(hub, {})
+    people = people_of(vault.root, ignore)(hub)
+    assert people == People(("teacher",), ("canary",), decides_admins=True, encrypted=True)
+    assert b"canary" not in b"".join(f.read_bytes() for f in vault.root.rglob("*") if f.is_file())

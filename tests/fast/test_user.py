@@ -170,6 +170,14 @@ def test_the_list_as_people_and_programs_read_it(repository: Path) -> None:
     assert json.loads(user("list", "course", "--format", "json").stdout)["allowed"] == ["0604373", "student"]
 
 
+@pytest.mark.parametrize("words", [("list", "course"), ("add", "course", "ann"), ("remove", "course", "ann")])
+def test_encrypted_people_are_neither_shown_nor_changed(words: tuple[str, ...], repository: Path) -> None:
+    file = repository / "hub-charts/course/people.yaml"
+    file.write_text(sealed := "allowed: ['ENC[AES256_GCM,data:x,type:str]']\nsops: {mac: x}\n")
+    assert "sops edit hub-charts/course/people.yaml" in refusal(user(*words)).hint
+    assert file.read_text() == sealed
+
+
 @pytest.mark.parametrize(
     ("login", "pattern", "name", "written"),
     [("MWOAuthenticator", "", "Ann Lee", "Ann_Lee"), ("", "^[a-z]+$", "Ann", "ann")],

@@ -11,7 +11,7 @@ from hubops.cli.machine import load_machine, local_top, project
 from hubops.cli.progress import progress
 from hubops.desired.access import login_of, read_access
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
-from hubops.desired.people import hidden_lists, username_pattern, with_people
+from hubops.desired.people import PEOPLE_LISTS, hidden_lists, username_pattern, with_people
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names, render_values
 from hubops.errors import RefusedError
@@ -34,13 +34,21 @@ def command() -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def list_(hub: str, form: str) -> None:
     """Say who is admin of HUB, who may come, who is blocked, and which teams may come."""
-    people = asdict(load_fleet(project()).require_hub(hub).people)
-    lists = {key: people[key] for key in ("admins", "allowed", "blocked", "teams")}
+    found = load_fleet(project()).require_hub(hub)
+    _require_plain(found)
+    people = asdict(found.people)
+    lists = {key: people[key] for key in PEOPLE_LISTS}
     if form == "json":
         click.echo(json.dumps(lists, indent=2))
         return
     for key, names in lists.items():
         click.echo(f"{key:8} {', '.join(names) or '-'}")
+
+
+def _require_plain(hub: Hub) -> None:
+    if hub.people.encrypted:
+        name = f"hub-charts/{hub.name}/people.yaml"
+        raise RefusedError(f"{name} is encrypted", where=name, hint=f"Open it: sops edit {name}")
 
 
 @command.command()
@@ -82,6 +90,7 @@ class _Edit:
     def __init__(self, name: str) -> None:
         self.fleet = load_fleet(project())
         self.hub = self.fleet.require_hub(name)
+        _require_plain(self.hub)
         self.values = _rendered(self.fleet, self.hub)
         own = self._own(self.values)
         self.draft: Draft = open_draft(self.fleet.root, f"hub-charts/{name}/people.yaml")

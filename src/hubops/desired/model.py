@@ -28,7 +28,8 @@ class People:
     """Who may do what on a hub: its people.yaml, names as they are written there.
 
     `teams` are groups as the hub's login knows them. With `decides_admins` the file says who is admin,
-    be it nobody, so that whoever else is one ceases to be.
+    be it nobody, so that whoever else is one ceases to be. Where the file is `encrypted` by sops the names
+    are ciphers until run.Machine.opened.
     """
 
     admins: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class People:
     blocked: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     decides_admins: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

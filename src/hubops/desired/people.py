@@ -10,6 +10,7 @@ from hubops.desired.probe import PROBE_NAME
 from hubops.desired.values import merge, prefixed
 from hubops.errors import RepositoryError
 
+PEOPLE_LISTS = ("admins", "allowed", "blocked", "teams")
 # What lets in a group (OAuthenticator 17).
 _TEAMS = {
     "BitbucketOAuthenticator": "allowed_teams",
@@ -24,8 +25,17 @@ _TEAMS = {
     "GenericOAuthenticator": "allowed_groups",
     "OpenShiftOAuthenticator": "allowed_groups",
 }
+_CIPHER = "ENC[AES256_GCM,"
 _LONGEST = 255  # the column of the hub's database
 _LISTS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
+
+
+def read_people(value: Values) -> People:
+    """The people that the content of a people.yaml names."""
+    lists = {
+        key: tuple(name for name in value.get(key) or () if isinstance(name, str)) for key in PEOPLE_LISTS
+    }
+    return People(**lists, decides_admins=value.get("admins") is not None, encrypted="sops" in value)
 
 
 def with_people(hub: Hub, values: Values) -> Values:
@@ -33,7 +43,11 @@ def with_people(hub: Hub, values: Values) -> Values:
 
     Two defaults come with them. KubeSpawner deletes a person's volume with the person unless it is told not
     to; and JupyterHub's list of admins only makes admins, while that of its role `admin` unmakes others too.
+
+    Raises:
+        RepositoryError: the people are encrypted still; as names they would put everybody out.
     """
+    _require_opened(hub)
     own, users = _own(hub, values), _users(hub.people)
     config = {
         AUTHENTICATOR: {trait: names for trait, names in users.items() if names},
@@ -103,6 +117,16 @@ def hidden_lists(hub: Hub, values: Values) -> dict[str, str]:
         for name in (AUTHENTICATOR, login_of(own))
         if trait in config.get(name, {})
     }
+
+
+def _require_opened(hub: Hub) -> None:
+    people = hub.people
+    if any(
+        name.startswith(_CIPHER) for name in (*people.admins, *people.allowed, *people.blocked, *people.teams)
+    ):
+        hint = "hubops opens a file that sops encrypted as a whole; write others in plain."
+        where = f"hub-charts/{hub.name}/people.yaml"
+        raise RepositoryError(f"the people of {hub.name} are encrypted", where=where, hint=hint)
 
 
 def _own(hub: Hub, values: Values) -> Values:

@@ -163,10 +163,13 @@ class Attempt:
         return secrets_digest(self.session.machine.secrets(self.hub))
 
     def _values(self, bundle: Bundle) -> tuple[Hub, Values, Values]:
-        """The hub with the bundle's prefix, not today's; its plain values with today's people; its secret ones."""
+        """The hub with the bundle's prefix, not today's; its plain values; its secret ones. With today's people."""
         hub = replace(self.hub, prefix=bundle.content.prefix)
         secrets = prefixed(hub, secret_values(hub, self.session.machine))
-        return hub, with_people(hub, bundle.content.values), secrets
+        values = with_people(hub, bundle.content.values)
+        if hub.people.encrypted:  # these names are never in a file, not even a temporary one
+            return hub, bundle.content.values, merge(values, secrets)
+        return hub, values, secrets
 
     def _access(self, bundle: Bundle) -> Access:
         hub, *layers = self._values(bundle)

@@ -60,6 +60,7 @@ async def deploy(
     """
     terms = terms or Terms()
     learn_secrets(hub, session)
+    hub = session.machine.opened(hub)
     bundle = await wanted_bundle(fleet, hub, session)
     async with hold_and_write(session, hub.name) as writer:
         own = await read_history(writer.kube, hub.name)
@@ -92,6 +93,7 @@ async def apply_people(hub: Hub, session: Session) -> Made:
         HubopsError: as `deploy`.
     """
     learn_secrets(hub, session)
+    hub = session.machine.opened(hub)
     async with hold_and_write(session, hub.name) as writer:
         own = await read_history(writer.kube, hub.name)
         kept = own.restorable
