@@ -37,8 +37,9 @@ from hubops.cli.machine import load_machine, local_instance
 from hubops.clients import process
 from hubops.clients.helm import Upgrade, make_home
 from hubops.desired.model import Fleet
+from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, prefixed, render_values, with_people
+from hubops.desired.values import image_names, prefixed, render_values
 from hubops.events import Event, StepEnded, StepStarted
 from hubops.execute.chart_copy import copy_chart
 from hubops.local.docker import find_docker

@@ -17,8 +17,9 @@ from hubops import run
 from hubops.cli.machine import load_machine
 from hubops.clients import process
 from hubops.desired.model import Hub
+from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, merge, prefixed, with_people
+from hubops.desired.values import image_names, merge, prefixed
 from hubops.execute.bundle import Bundle
 from hubops.run.hub import wanted_bundle
 from hubops.secret import Redactor

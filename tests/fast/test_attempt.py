@@ -18,14 +18,16 @@ from fast.deploys import F, P, U, content
 from fast.memory_api import MemoryApi
 from hubops import run
 from hubops.clients.kube import Kube
-from hubops.desired.model import Cluster, Hub, People
+from hubops.desired.model import Access, Cluster, Hub, People
 from hubops.desired.probe import SERVICE_NAME
 from hubops.errors import HubError, HubopsError, OutOfReachError, RefusedError, ReleaseError, RolledBackError
 from hubops.execute.bundle import Bundle
 from hubops.execute.content import Deployed
+from hubops.run.attempt import Made
+from hubops.run.people import Departures
 from hubops.run.session import service_token
 from hubops.secret import Redactor
-from hubops.state.model import History
+from hubops.state.model import Commit, History
 from hubops.state.records import read_history
 
 HUB = Hub(
@@ -49,6 +51,8 @@ class World:
         self.wrong: dict[str, str] = {}
         self.token = "t" * 64
         self.done: list[str] = []
+        self.people: list[str] = []
+        self.people_fail = False
         self.steps_left = -1
         self.kube: Kube
 
@@ -92,16 +96,23 @@ class World:
         self, key: str, *, hub: Hub = HUB, prover: History | None = None, **terms: Any
     ) -> run.Deployed:
         """Deploy content whose key is `key`, as a run of its own."""
-        directory = self.directory / f"run {len(list(self.directory.iterdir()))}"
-        chart = directory / "chart"
-        chart.mkdir(parents=True)
+        session = self.session()
+        chart = session.directory / "chart"
+        chart.mkdir()
         (chart / "key").write_text(key)
-        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token))  # noqa: ARG005
-        session: Any = SimpleNamespace(
+        session.wanted = Bundle(session.directory, chart, content(key))
+        return await run.deploy(FLEET, hub, session, run.Terms(**terms), prover)
+
+    async def apply_people(self, hub: Hub) -> Made:
+        return await run.apply_people(hub, self.session())
+
+    def session(self) -> Any:
+        directory = self.directory / f"run {len(list(self.directory.iterdir()))}"
+        directory.mkdir()
+        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token), opened=lambda hub: hub)  # noqa: ARG005
+        return SimpleNamespace(
             machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,  # noqa: ARG005
         )  # fmt: skip
-        session.wanted = Bundle(directory, chart, content(key))
-        return await run.deploy(FLEET, hub, session, run.Terms(**terms), prover)
 
     async def merge(self, key: str, **terms: Any) -> str:
         """As `hubops ci merge`: what came of it."""
@@ -139,6 +150,16 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
     for name, stand_in in (("bring", world.bring), ("prove", world.prove), ("read_deployed", world.read_deployed), ("open_writer", world.writer)):  # fmt: skip
         monkeypatch.setattr(f"hubops.run.attempt.{name}", stand_in)
+
+    async def before(departures: Departures, wanted: Access) -> None:  # noqa: ARG001
+        world.people.append(f"before, on {world.runs}: {' '.join(sorted(wanted.named))}")
+
+    async def after(departures: Departures, wanted: Access) -> None:
+        world.people.append(f"after, on {world.runs}: {' '.join(sorted(wanted.named))}")
+        departures.failure = HubError("somebody is still there") if world.people_fail else None
+
+    monkeypatch.setattr(Departures, "before", before)
+    monkeypatch.setattr(Departures, "after", after)
     monkeypatch.setattr("hubops.run.hub.hold_and_write", world.writer)
     monkeypatch.setattr("hubops.run.hub.wanted_bundle", wanted)
     async with world.api.open() as kube:
@@ -167,6 +188,46 @@ async def test_people_alone_are_brought_without_a_proof_and_secrets_with_one(wor
     found = await world.history()
     assert [r.kept for r in found.records] == [True, False, True]
     assert found.restorable == found.records[2]
+
+
+async def test_people_leave_before_helm_and_again_before_the_proof(world: World) -> None:
+    await world.deploy("a")
+    world.people.clear()
+    world.wrong["b"] = "proof"
+    people = replace(HUB, people=People(admins=("two",), allowed=("one",)))
+    with pytest.raises(RolledBackError):
+        await world.deploy("b", hub=people)
+    assert world.people == ["before, on a: one two", "after, on b: one two", "after, on a: one two"]
+
+
+async def test_somebody_who_is_still_there_fails_the_deploy_and_not_its_content(world: World) -> None:
+    world.people_fail = True
+    with pytest.raises(HubError, match="somebody is still there"):
+        await world.deploy("a")
+    assert [r.ending for r in (await world.history()).records] == [P]
+    with pytest.raises(HubError, match="somebody is still there"):
+        await world.deploy("a")
+    world.people_fail = False
+    assert (await world.deploy("a")).made.number == 0
+
+
+async def test_people_at_once_keep_the_content_and_its_commit(world: World) -> None:
+    with pytest.raises(RefusedError, match="no deploy of staging was proved"):
+        await world.apply_people(HUB)
+    await world.deploy("a", commit=Commit("c0ffee", "2026-03-01T09:00:00+00:00"), backwards=True)
+    made = await world.apply_people(replace(HUB, people=People(allowed=("two",))))
+    assert (made.number, made.proved) == (2, False)
+    assert world.people[-2:] == ["before, on a: two", "after, on a: two"]
+    assert [r.commit.hash for r in (await world.history()).records] == ["c0ffee", "c0ffee"]
+
+
+async def test_encrypted_names_are_in_no_file(world: World) -> None:
+    secret = People(allowed=("canary",), encrypted=True)
+    await world.deploy("a", hub=replace(HUB, people=secret))
+    assert world.people[0] == "before, on : canary"
+    assert [
+        file for file in world.directory.rglob("*") if file.is_file() and b"canary" in file.read_bytes()
+    ] == []
 
 
 async def test_what_plain_helm_changed_is_proved_anew(world: World) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hubops.desired.dockerignore import parse_rules
 from hubops.desired.images import content_tag, reference
 from hubops.desired.model import Hub, ImageReference
+from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, merge, render_values, with_people
+from hubops.desired.values import image_names, merge, render_values
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import HubopsError, RepositoryError, UsageError
 

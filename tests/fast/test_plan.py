@@ -153,7 +153,7 @@ def test_a_secret_that_should_not_be_there_is_not_shown(values: dict[str, Any]) 
 # --- what would change
 
 
-def hub(**people: tuple[str, ...]) -> Hub:
+def hub(**people: Any) -> Hub:
     return Hub(
         OWN, directory=None, stage="production", cluster=Cluster("local"), image="", release=OWN, namespace=OWN,  # type: ignore[arg-type]
         path="/", prefix="", values={}, people=People(**people),
@@ -184,7 +184,7 @@ def test_changes_of_settings_and_chart_are_told_from_what_is_to_what_is_wanted()
     assert plan.chart == "jupyterhub 4.4.0 → jupyterhub 4.5.0"
 
 
-MOVES: list[tuple[People, dict[str, tuple[str, ...]], tuple[int, int]]] = [
+MOVES: list[tuple[People, dict[str, Any], tuple[int, int]]] = [
     (People(), {"allowed": ("x", "y")}, (2, 0)),
     (People(allowed=("x", "y")), {"allowed": ("y",)}, (0, 1)),
     (People(allowed=("x",)), {"allowed": ("y",)}, (1, 1)),
@@ -193,13 +193,17 @@ MOVES: list[tuple[People, dict[str, tuple[str, ...]], tuple[int, int]]] = [
     (People(admins=("x", "y")), {"admins": ("x",)}, (0, 1)),
     (People(admins=("x",)), {"admins": ("x", "y")}, (1, 0)),
     (People(admins=("x",), allowed=("y",)), {"admins": ("y",), "allowed": ("x",)}, (2, 0)),
+    (People(allowed=("x",)), {"allowed": ("x",), "blocked": ("x",)}, (0, 1)),
+    (People(), {"blocked": ("x",)}, (0, 1)),
+    (People(blocked=("x",)), {}, (1, 0)),
+    (People(teams=("org:a",)), {"teams": ("org:b", "org:c")}, (2, 1)),
+    (People(), {"decides_admins": True}, (1, 0)),
+    (People(decides_admins=True), {"admins": ("x",), "decides_admins": True}, (1, 0)),
 ]
 
 
 @pytest.mark.parametrize(("before", "after", "moved"), MOVES)
-def test_people_are_counted(
-    before: People, after: dict[str, tuple[str, ...]], moved: tuple[int, int]
-) -> None:
+def test_people_are_counted(before: People, after: dict[str, Any], moved: tuple[int, int]) -> None:
     plan = compare(hub(**after), A, A, before)
     assert (plan.action, plan.people) == (PEOPLE, moved)
 

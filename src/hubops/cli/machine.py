@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from hubops.cli.edge import require_edge
 from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
-from hubops.cli.secret_source import secrets_of
+from hubops.cli.secret_source import people_of, secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -50,6 +50,7 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
         url=instance.url if instance else cluster.url,
         secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
+        people=people_of(fleet.root, emit),
     )
 
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
     "status": ("hubops.cli.status", "What runs where, since when, and what is held."),
     "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),
+    "user": ("hubops.cli.user", "The people of a hub: add, remove, list."),
     "verify": ("hubops.cli.verify", "Prove that a person can log in and run a notebook."),
 }
 

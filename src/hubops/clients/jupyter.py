@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx2
 from httpx2.websockets import AsyncWebSocketSession, HTTPXWSException, WebSocketUpgradeError
 
-from hubops.clients.hub import Site
+from hubops.clients.site import Site
 from hubops.errors import HubError, OutOfReachError
 
 _LARGEST_MESSAGE_BYTES = 16 << 20  # a figure travels as one message; the library's own limit is 64 KiB

@@ -34,14 +34,20 @@ def read_secrets(root: Path, hub: str) -> SecretFile:
     """The file with a hub's secrets, opened by nothing.
 
     Raises:
-        RepositoryError: it is neither encrypted by git-crypt nor YAML.
+        RepositoryError: it is neither encrypted by git-crypt nor YAML; quotes nothing of it.
     """
     name = f"secrets/{hub}.yaml"
     content = (root / name).read_bytes() if (root / name).is_file() else None
     rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
     attributes = "\n".join(file.read_text() for file in rules if file.is_file())
     is_closed = content is None or is_locked(content)
-    document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    try:
+        document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    except RepositoryError as error:
+        # What is said of a value, a tag or an alias may be a secret that lacks its quotes.
+        is_about_a_key = error.what.startswith("the key ")
+        what, why = (error.what, "") if is_about_a_key else ("this is not YAML", "a value may need quotes")
+        raise RepositoryError(what, where=error.where, why=why, hint=error.hint) from None
     return SecretFile(name, classify(content, document, attributes), content or b"", document)
 
 

@@ -25,10 +25,35 @@ class Cluster:
 
 @dataclass(frozen=True)
 class People:
-    """Who may do what on a hub."""
+    """Who may do what on a hub: its people.yaml, names as they are written there.
+
+    `teams` are groups as the hub's login knows them. With `decides_admins` the file says who is admin,
+    be it nobody, so that whoever else is one ceases to be. Where the file is `encrypted` by sops the names
+    are ciphers until run.Machine.opened.
+    """
 
     admins: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    decides_admins: bool = False
+    encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whom a hub lets in by all of its values; names as the hub compares them.
+
+    `closed`: nobody but those `named`. `admins_closed`: nobody is admin but `admins`. `homes_stay`: the
+    hub is sure to leave a person's volume alone when the person is deleted.
+    """
+
+    named: frozenset[str] = frozenset()
+    admins: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
+    closed: bool = False
+    admins_closed: bool = False
+    homes_stay: bool = False
 
 
 @dataclass(frozen=True)

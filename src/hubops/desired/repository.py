@@ -1,6 +1,6 @@
 """Reading an operations repository: its settings and hubs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from hubops.desired.files import Files, stop
 from hubops.desired.model import Cluster, Fleet, Hub, People, Values
+from hubops.desired.people import PEOPLE_LISTS, read_people
 from hubops.desired.settings import SETTINGS, read_clusters, read_image_name, read_settings
 from hubops.desired.yaml import Document
 from hubops.errors import RepositoryError
@@ -25,7 +26,7 @@ _HUB_KEYS = {
     "timeout": int,
     "check": dict,
 }
-_PEOPLE_KEYS = {"admins": list, "allowed": list}
+_PEOPLE_KEYS = {**dict.fromkeys(PEOPLE_LISTS, list), "sops": dict}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
 
 
@@ -166,17 +167,19 @@ def _check_settings(files: Files, document: Document, fleet: Fleet, clusters: Ma
 
 
 def _people(files: Files, document: Document) -> People:
-    for key, names in document.value.items():
-        for number, name in enumerate(names):
-            if not isinstance(name, str) or not name:
-                what, where = f"{name!r} is not a person's name", document.place(key, number)
-                error = RepositoryError(what, where=where, hint="Quote it.", rule="person-name")
-                files.refuse(document.file, error)
-    admins, allowed = (
-        tuple(name for name in document.value.get(key, ()) if isinstance(name, str))
-        for key in ("admins", "allowed")
-    )
-    return People(admins, allowed)
+    for key, number, name in _people_names(document):
+        if not isinstance(name, str) or not name:
+            what = f"{name!r} is not a {'team' if key == 'teams' else 'person'}'s name"
+            place = document.place(key, number)
+            error = RepositoryError(what, where=place, hint="Quote it.", rule="person-name")
+            files.refuse(document.file, error)
+    return read_people(document.value)
+
+
+def _people_names(document: Document) -> Iterator[tuple[str, int, Any]]:
+    for key in PEOPLE_LISTS:
+        for number, name in enumerate(document.value.get(key, ())):
+            yield key, number, name
 
 
 def _check_proof(files: Files, hub: Hub, hubs: Mapping[str, Hub]) -> None:

@@ -23,7 +23,7 @@ def merge(*layers: Values) -> Values:
 
 
 def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) -> Values:
-    """All values of a hub but its people and secrets. `top` are layers above its own, e.g. values/local.yaml.
+    """All values of a hub but its people (desired/people.py) and secrets. `top` are layers above its own, e.g. values/local.yaml.
 
     Raises:
         RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand.
@@ -40,16 +40,6 @@ def image_names(hub: Hub, *top: Values) -> list[str]:
     """The images a hub needs that hubops builds: its user image and each one named by `hubops-image`."""
     named = set(_named(merge(*_moved(hub, hub.layers), hub.values, *_moved(hub, top))))
     return sorted(({hub.image} if hub.image else set()) | named)
-
-
-def with_people(hub: Hub, values: Values) -> Values:
-    """Rendered values with the hub's people below them: what is written in a values file wins."""
-    people = {
-        "admin_users": sorted(hub.people.admins),
-        "allowed_users": sorted({*hub.people.allowed, *hub.people.admins}),
-    }
-    authenticator = {key: names for key, names in people.items() if names}
-    return merge(prefixed(hub, {"hub": {"config": {"Authenticator": authenticator}}}), values)
 
 
 def prefixed(hub: Hub, values: Values) -> Values:

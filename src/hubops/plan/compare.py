@@ -33,7 +33,13 @@ def stopped(hub: str, decision: Decision, deployed: int) -> HubPlan:
 
 
 def _moved(before: People, after: People) -> tuple[int, int]:
-    """How many people come and go. Names are nobody's business in a plan that many read."""
-    old, new = {*before.admins, *before.allowed}, {*after.admins, *after.allowed}
-    changed_role = len(({*before.admins} ^ {*after.admins}) & old & new)
-    return len(new - old) + changed_role, len(old - new)
+    """How many people and teams come or change, and how many go. Names are nobody's business in a plan that many read."""
+    old, new = _welcome(before), _welcome(after)
+    role = len(({*before.admins} ^ {*after.admins}) & old & new)
+    decided = before.decides_admins != after.decides_admins and not role
+    blocked, freed = {*after.blocked} - {*before.blocked}, {*before.blocked} - {*after.blocked}
+    return len((new - old) | freed) + role + decided, len((old - new) | blocked)
+
+
+def _welcome(people: People) -> set[str]:
+    return {*people.admins, *people.allowed, *people.teams} - {*people.blocked}

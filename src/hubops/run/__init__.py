@@ -3,8 +3,9 @@
 The only package whose modules call several stages.
 """
 
+from hubops.run.attempt import Made
 from hubops.run.fleet import Ways, deploy_in_turn, merge
-from hubops.run.hub import Deployed, Terms, deploy
+from hubops.run.hub import Deployed, Terms, apply_people, deploy
 from hubops.run.images import build_images, find_images, try_image
 from hubops.run.looking import hub_logs, read_statuses
 from hubops.run.order import find_commit, require_reproducible
@@ -16,9 +17,11 @@ from hubops.run.verify import verify_hub
 __all__ = [
     "Deployed",
     "Machine",
+    "Made",
     "Session",
     "Terms",
     "Ways",
+    "apply_people",
     "build_images",
     "check_setup",
     "deploy",

@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hubops.clients.helm import Upgrade
-from hubops.desired.model import Hub
-from hubops.desired.values import prefixed, with_people
+from hubops.desired.access import read_access
+from hubops.desired.model import Access, Hub, Values
+from hubops.desired.people import with_people
+from hubops.desired.values import merge, prefixed
 from hubops.errors import HubError, HubopsError, ReleaseError, RolledBackError
 from hubops.events import step
 from hubops.execute import records
 from hubops.execute.bundle import Bundle, pack, unpack
 from hubops.execute.content import content_of, read_deployed, secrets_digest
 from hubops.execute.lease import person
+from hubops.run.people import Departures
 from hubops.run.release import bring
 from hubops.run.session import Session, Writer, open_writer, secret_values
 from hubops.run.verify import prove
@@ -39,6 +42,7 @@ class Attempt:
     writer: Writer
     own: History
     commit: Commit
+    departures: Departures
     override: str = ""
     prove: bool = True
 
@@ -51,9 +55,12 @@ class Attempt:
         """
         known = self._was_proved(bundle)
         upgrade, content = self._upgrade(bundle)
+        await self.departures.before(self._access(bundle))
         deployed = await read_deployed(self.writer.kube, upgrade.release, upgrade.namespace)
         if deployed.content == content and (known or not self.prove):
             await bring(upgrade, content, self.writer, self.session)
+            await self.departures.after(self._access(bundle))
+            self.departures.settle()
             return Made()
         # With people's names alone nothing changes that a notebook would notice.
         prove_it = self.prove and not (known and deployed.ours)
@@ -61,6 +68,7 @@ class Attempt:
         failure, touched = await self._try(bundle, prove_it=prove_it)
         if failure is None:
             await self._finish(record, bundle, keep=not known)
+            self.departures.settle()
             return Made(record.number, prove_it)
         clear = isinstance(failure, ReleaseError | HubError)
         ending = Ending.FAILED if clear else Ending.UNKNOWN
@@ -86,6 +94,7 @@ class Attempt:
             try:
                 upgrade, content = self._upgrade(bundle)
                 await bring(upgrade, content, writer, self.session, complete=bundle.complete)
+                await self.departures.after(self._access(bundle))
                 if prove_it:
                     await prove(self.hub, self.session, writer.kube)
             except HubopsError as failure:
@@ -153,13 +162,26 @@ class Attempt:
     def _secrets(self) -> str:
         return secrets_digest(self.session.machine.secrets(self.hub))
 
-    def _upgrade(self, bundle: Bundle) -> tuple[Upgrade, str]:
-        """What helm is asked for, and a digest of that. The chart's prefix is the bundle's, not today's."""
+    def _values(self, bundle: Bundle) -> tuple[Hub, Values, Values]:
+        """The hub with the bundle's prefix, not today's; its plain values; its secret ones. With today's people."""
         hub = replace(self.hub, prefix=bundle.content.prefix)
+        secrets = prefixed(hub, secret_values(hub, self.session.machine))
+        values = with_people(hub, bundle.content.values)
+        if hub.people.encrypted:  # these names are never in a file, not even a temporary one
+            return hub, bundle.content.values, merge(values, secrets)
+        return hub, values, secrets
+
+    def _access(self, bundle: Bundle) -> Access:
+        hub, *layers = self._values(bundle)
+        merged = merge(*layers)
+        return read_access(merged.get(hub.prefix, {}) if hub.prefix else merged)
+
+    def _upgrade(self, bundle: Bundle) -> tuple[Upgrade, str]:
+        """What helm is asked for, and a digest of that."""
+        hub, values, secrets = self._values(bundle)
         file = bundle.directory / "values.yaml"
         # JSON is YAML that leaves nothing to interpretation; sorted, for their order is no change.
-        file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2, sort_keys=True))
-        secrets = prefixed(hub, secret_values(hub, self.session.machine))
+        file.write_text(json.dumps(values, indent=2, sort_keys=True))
         upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, hub.timeout_s)
         return upgrade, content_of(upgrade, bundle.content.key)
 

@@ -13,6 +13,7 @@ from hubops.plan.model import Course, Decision
 from hubops.run.attempt import Attempt, Made
 from hubops.run.images import find_images
 from hubops.run.order import require_not_older
+from hubops.run.people import Departures
 from hubops.run.session import Session, hold_and_write, learn_secrets
 from hubops.state.model import Commit, History
 from hubops.state.records import read_history
@@ -59,6 +60,7 @@ async def deploy(
     """
     terms = terms or Terms()
     learn_secrets(hub, session)
+    hub = session.machine.opened(hub)
     bundle = await wanted_bundle(fleet, hub, session)
     async with hold_and_write(session, hub.name) as writer:
         own = await read_history(writer.kube, hub.name)
@@ -66,7 +68,8 @@ async def deploy(
             await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
         decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
         override = "" if decision.proof else terms.override
-        attempt = Attempt(hub, session, writer, own, terms.commit, override, prove=terms.prove)
+        departures = Departures(hub, session, writer.lease)
+        attempt = Attempt(hub, session, writer, own, terms.commit, departures, override, prove=terms.prove)
         if decision.course is Course.DEPLOY:
             _tell_unproved(decision, session)
             return Deployed(decision, await attempt.deploy(bundle))
@@ -80,6 +83,28 @@ async def deploy(
                 hint=decision.hint,
             )
         return Deployed(decision, made)
+
+
+async def apply_people(hub: Hub, session: Session) -> Made:
+    """Today's people on the hub as it is, at once: its content stays, or is what was proved last.
+
+    Raises:
+        RefusedError: nothing of the hub was proved yet.
+        HubopsError: as `deploy`.
+    """
+    learn_secrets(hub, session)
+    hub = session.machine.opened(hub)
+    async with hold_and_write(session, hub.name) as writer:
+        own = await read_history(writer.kube, hub.name)
+        kept = own.restorable
+        if kept is None:
+            hint = f"Deploy it: hubops deploy {hub.name}"
+            raise RefusedError(
+                f"no deploy of {hub.name} was proved and kept", where=f"hub {hub.name}", hint=hint
+            )
+        departures = Departures(hub, session, writer.lease)
+        # The commit stays the content's: that of these people is not made yet.
+        return await Attempt(hub, session, writer, own, kept.commit, departures).stay()
 
 
 async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:

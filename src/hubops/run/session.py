@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hubops.checks import setup
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, make_home
 from hubops.clients.kube import Connection, Kube, connect
-from hubops.desired.model import Cluster, Hub, Values
+from hubops.desired.model import Cluster, Hub, People, Values
 from hubops.desired.probe import SERVICE_NAME, probe_values
 from hubops.desired.values import merge
 from hubops.errors import RefusedError
@@ -27,7 +27,7 @@ class Machine:
     """What the machine we run on offers, and which cluster it is about.
 
     `top` are layers of values above the hub's own; `secrets` gives a hub's secret values, opened in
-    memory; `registry` is where images go; `url` the hubs' public address without a slash at its end.
+    memory, and `people` its people where they are encrypted; `registry` is where images go; `url` the hubs' public address without a slash at its end.
     """
 
     cluster: Cluster
@@ -40,6 +40,15 @@ class Machine:
     url: str
     secrets: Callable[[Hub], Values]
     top: tuple[Values, ...] = ()
+    people: Callable[[Hub], People] = lambda hub: hub.people
+
+    def opened(self, hub: Hub) -> Hub:
+        """The hub with the names of its people, whose file may be encrypted.
+
+        Raises:
+            HubopsError: no key opens it.
+        """
+        return replace(hub, people=self.people(hub))
 
 
 @dataclass(frozen=True)

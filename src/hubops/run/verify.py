@@ -21,6 +21,7 @@ VERIFY_LIMIT_S = 600
 async def verify_hub(hub: Hub, session: Session) -> Proof:
     """Prove that people can work on a hub as it is deployed."""
     learn_secrets(hub, session)
+    hub = session.machine.opened(hub)
     async with hold_and_write(session, hub.name) as writer:
         return await prove(hub, session, writer.kube)
 

@@ -1,10 +1,18 @@
 """What runs in a hub's namespace."""
 
+import base64
+
+import yaml
+
+from hubops.answer import Answer, Present
 from hubops.clients.kube import Json, Kube
+from hubops.desired.model import Values
 from hubops.errors import ClusterError
 from hubops.state.model import Live
 
 _SERVER = "singleuser-server"
+# The charts' name for it, with the key that the hub reads at its start.
+_SECRET, _VALUES = "hub", "values.yaml"
 
 
 async def read_live(kube: Kube, namespace: str) -> Live:
@@ -17,6 +25,15 @@ async def read_live(kube: Kube, namespace: str) -> Live:
     servers = [pod for pod in pods if pod["metadata"].get("labels", {}).get("component") == _SERVER]
     own = [pod for pod in pods if pod not in servers]
     return Live(len(own), sum(map(_is_ready, own)), len(servers))
+
+
+async def read_hub_values(kube: Kube, namespace: str) -> Answer[Values]:
+    """The values of JupyterHub's chart that the hub was given last, secret ones among them."""
+    found = await kube.find(f"/api/v1/namespaces/{namespace}/secrets/{_SECRET}")
+    if not isinstance(found, Present):
+        return found
+    values = yaml.safe_load(base64.b64decode(found.value.get("data", {}).get(_VALUES, "")))
+    return Present(values if isinstance(values, dict) else {})
 
 
 async def read_logs(kube: Kube, namespace: str, lines: int) -> dict[str, str]:

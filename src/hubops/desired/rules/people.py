@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from hubops.desired.people import check_people
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import HubView
+from hubops.desired.values_check import Given
 from hubops.desired.yaml import Document, Path
 from hubops.errors import RepositoryError
 
-_TRAITS = {"admins": "admin_users", "allowed": "allowed_users"}
+_TRAITS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
 
 
 def person_twice(view: HubView) -> Iterator[RepositoryError]:
@@ -37,6 +39,22 @@ def overridden_people(view: HubView) -> Iterator[RepositoryError]:
             )
 
 
+def person_blocked(view: HubView) -> Iterator[RepositoryError]:
+    """Who is blocked stays out, whatever else names them."""
+    people, file = view.hub.people, view.hub.people_file
+    blocked = {name.lower() for name in people.blocked}
+    for key, names in (("admins", people.admins), ("allowed", people.allowed)):
+        for name in (name for name in names if name.lower() in blocked):
+            what = f"{name} is in {key} and in blocked"
+            where = file.place(key, names.index(name))
+            yield RepositoryError(what, where=where, why="blocked wins", hint=f"Take {name} out of one.")
+
+
+def team_without_effect(view: HubView) -> Iterator[RepositoryError]:
+    """As `check_people`."""
+    return check_people(view.hub, view.given.values) if isinstance(view.given, Given) else iter(())
+
+
 def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
     document = view.hub.people_file
     for key, names in document.value.items():
@@ -56,4 +74,6 @@ def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
 RULES = (
     Rule("person-twice", "A list names a person twice.", person_twice),
     Rule("overridden-people", "A list of people in values takes the place of people.yaml.", overridden_people),
+    Rule("person-blocked", "A list names a person who is blocked.", person_blocked),
+    Rule("team-without-effect", "A team is named that the hub's login knows nothing of.", team_without_effect),
 )  # fmt: skip

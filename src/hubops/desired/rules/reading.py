@@ -24,7 +24,7 @@ RULES = (
     _rule("hub-name", "A hub, release or namespace has a name that Kubernetes does not take."),
     _rule("hub-without-chart", "A directory in hub-charts/ has no Chart.yaml."),
     _rule("wrong-dependency", "A dependency in Chart.yaml is none that helm could read."),
-    _rule("person-name", "What stands for a person in people.yaml is not a text."),
+    _rule("person-name", "What stands for a person or a team in people.yaml is not a text."),
     _rule("image-name", "The pattern of the images' names does not have {name} once, or has other braces."),
     _rule("image-name-twice", "Two directories build images of one name."),
     _rule("incomplete-cluster", "A cluster is not exactly one of local, kubeconfig-context and gke."),

@@ -1,0 +1,22 @@
+"""Who may not be on a hub any more."""
+
+from collections.abc import Iterable
+
+from hubops.desired.model import Access
+
+
+def who_leaves(known: Iterable[str], wanted: Access, had: Access | None) -> list[str]:
+    """Of the people whom a hub knows those who are to go, in order; `had` is whom it let in before.
+
+    Where others than the named may come, by a group or all, only those go who are blocked or were named
+    before. A former admin goes as well where the admins are not only the named: they come back as anybody.
+    """
+    return sorted(name for name in known if _leaves(name.lower(), wanted, had or Access()))
+
+
+def _leaves(name: str, wanted: Access, had: Access) -> bool:
+    if name in wanted.blocked:
+        return True
+    if name not in wanted.named and (wanted.closed or name in had.named):
+        return True
+    return not wanted.admins_closed and name in had.admins - wanted.admins

@@ -1,0 +1,375 @@
+"""Who may be on a hub, who leaves it, and how they are taken off."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fast.memory_api import MemoryApi
+from fast.memory_hub import MemoryHub
+from hubops.clients.hub import open_hub
+from hubops.clients.kube import Kube
+from hubops.desired.access import read_access
+from hubops.desired.model import Access, Cluster, Hub, People
+from hubops.desired.people import check_people, hidden_lists, normal_name, with_people
+from hubops.desired.probe import PROBE_NAME, SERVICE_NAME
+from hubops.desired.values import merge
+from hubops.errors import HubError, OutOfReachError, RefusedError
+from hubops.events import Event, Remark, StepEnded
+from hubops.execute import people as execute_people
+from hubops.execute.people import remove_people
+from hubops.plan.people import who_leaves
+from hubops.run import people as run_people
+from hubops.run.people import Departures
+from hubops.secret import Secret
+
+TOKEN = "t0ken-of-the-service"
+CLOSED = {"Authenticator": {"allow_existing_users": False}, "JupyterHub": {"authenticator_class": "github"}}
+LEDGER = Hub(
+    "course", directory=Path(), stage="production", cluster=Cluster("campus"), image="", release="course",
+    namespace="course", path="/", prefix="", values={}, people=People(("Ann",), ("ben", "cy"), decides_admins=True),
+)  # fmt: skip
+
+
+def given(people: People, config: Any = CLOSED, **hub: Any) -> dict[str, Any]:
+    """The values that a hub with these people is deployed with."""
+    return with_people(replace(LEDGER, people=people), {"hub": {"config": config, **hub}})
+
+
+def access(people: People, config: Any = CLOSED, **hub: Any) -> Access:
+    return read_access(given(people, config, **hub))
+
+
+# --- people.yaml and the values
+
+
+def test_people_become_lists_of_jupyterhub_and_its_admin_role() -> None:
+    hub = given(People(("Ann",), ("ben", "cy"), blocked=("Cy", "dot"), decides_admins=True))["hub"]
+    assert hub["config"]["Authenticator"] == {
+        "admin_users": ["Ann"],
+        "allowed_users": ["Ann", "ben"],
+        "blocked_users": ["Cy", "dot"],
+        "allow_existing_users": False,
+    }
+    assert hub["loadRoles"] == {"admin": {"users": ["Ann"]}}
+    assert hub["config"]["KubeSpawner"] == {"delete_pvc": False}
+
+
+def test_nobody_is_admin_where_the_list_is_empty_and_none_are_unmade_where_there_is_no_list() -> None:
+    assert given(People(decides_admins=True))["hub"]["loadRoles"] == {"admin": {"users": []}}
+    assert "loadRoles" not in given(People(allowed=("ben",)))["hub"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"GenericOAuthenticator": {"admin_groups": ["staff"]}},
+        {"GoogleOAuthenticator": {"admin_google_groups": {"example.org": ["staff"]}}},
+        {"Authenticator": {"manage_roles": True}},
+    ],
+)
+def test_admins_by_a_group_are_not_unmade(config: Any) -> None:
+    found = access(People(("ann",), decides_admins=True), merge(CLOSED, config))
+    assert found.admins == {"ann"}
+    assert not found.admins_closed
+
+
+def test_what_a_values_file_says_wins_and_is_told() -> None:
+    config = {"Authenticator": {"admin_users": ["zoe"]}, "KubeSpawner": {"delete_pvc": True}}
+    values = {"hub": {"config": merge(config, {"GitHubOAuthenticator": {"allowed_users": []}}, CLOSED)}}
+    hub = with_people(LEDGER, values)["hub"]
+    assert hub["config"]["Authenticator"]["admin_users"] == ["zoe"]
+    assert hub["config"]["KubeSpawner"] == {"delete_pvc": True}
+    assert hidden_lists(LEDGER, values) == {
+        "admins": "hub.config.Authenticator.admin_users",
+        "allowed": "hub.config.GitHubOAuthenticator.allowed_users",
+    }
+
+
+TEAMS = [
+    ("github", "GitHubOAuthenticator", {"allowed_organizations": ["org", "org:a"]}),
+    ("oauthenticator.gitlab.GitLabOAuthenticator", "GitLabOAuthenticator", {"allowed_gitlab_groups": ["org", "org:a"]}),
+    ("bitbucket", "BitbucketOAuthenticator", {"allowed_teams": ["org", "org:a"]}),
+    ("globus", "GlobusOAuthenticator", {"allowed_globus_groups": ["org", "org:a"]}),
+    ("generic-oauth", "GenericOAuthenticator", {"manage_groups": True, "allowed_groups": ["org", "org:a"]}),
+    ("azuread", "AzureAdOAuthenticator", {"manage_groups": True, "allowed_groups": ["org", "org:a"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "section", "traits"), TEAMS, ids=[name for name, *_ in TEAMS])
+def test_teams_are_what_each_login_calls_so(name: str, section: str, traits: Any) -> None:
+    config = merge(CLOSED, {"JupyterHub": {"authenticator_class": name}})
+    people = People(allowed=("ben",), teams=("org:a", "org"))
+    assert given(people, config)["hub"]["config"][section] == traits
+    assert list(check_people(replace(LEDGER, people=people), {"hub": {"config": config}})) == []
+    assert not access(people, config).closed
+
+
+def test_google_groups_go_by_their_domain() -> None:
+    config = {"JupyterHub": {"authenticator_class": "google"}}
+    people = People(teams=("b@uni.edu", "a@uni.edu", "c@org.edu"))
+    google = given(people, config)["hub"]["config"]["GoogleOAuthenticator"]
+    assert google == {"allowed_google_groups": {"uni.edu": ["a", "b"], "org.edu": ["c"]}}
+    hub = replace(LEDGER, people=People(teams=("a@uni.edu", "staff")))
+    (problem,) = check_people(hub, {"hub": {"config": config}})
+    assert "staff is not a Google group" in problem.what
+
+
+@pytest.mark.parametrize("login", ["native", "shared-password", "my.own.Login", None])
+def test_teams_without_effect_are_refused_but_on_the_local_cluster(login: str | None) -> None:
+    people = People(teams=("org:a",))
+    values = {"hub": {"config": {"JupyterHub": {"authenticator_class": login}}}}
+    (problem,) = check_people(replace(LEDGER, people=people), values)
+    assert "its login knows none" in problem.what
+    local = replace(LEDGER, people=people, cluster=Cluster("local", local=True))
+    assert list(check_people(local, values)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "login", "normal"),
+    [("Ann", "", "ann"), ("Ann@Uni.EDU", "", "ann@uni.edu"), ("Ann Lee", "MWOAuthenticator", "Ann_Lee")],
+)
+def test_names_are_compared_as_the_hub_does(name: str, login: str, normal: str) -> None:
+    assert normal_name(name, login) == normal
+
+
+# --- whom the values let in
+
+
+def test_a_hub_is_closed_when_only_names_let_in() -> None:
+    found = access(People(("Ann",), ("ben",), blocked=("cy",), decides_admins=True))
+    assert found == Access(
+        frozenset({"ann", "ben"}), frozenset({"ann"}), frozenset({"cy"}), closed=True, admins_closed=True,
+        homes_stay=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Authenticator": {"allow_existing_users": None}},
+        {"GitHubOAuthenticator": {"allow_existing_users": True}},
+        {"Authenticator": {"allow_all": True}},
+        {"GitHubOAuthenticator": {"allowed_organizations": ["org"]}},
+        {"GenericOAuthenticator": {"allowed_scopes": ["x"]}},
+        {"CILogonOAuthenticator": {"idps": {"https://idp": {"allowed_domains": ["uni.edu"]}}}},
+        {"JupyterHub": {"authenticator_class": "my.own.Login"}},
+        {"JupyterHub": {"authenticator_class": "mediawiki"}},
+        {"JupyterHub": {"authenticator_class": None}},
+    ],
+)
+def test_a_hub_is_open_when_others_may_come_or_nobody_can_tell(config: Any) -> None:
+    assert access(People(allowed=("ben",))).closed
+    assert not access(People(allowed=("ben",)), merge(CLOSED, config)).closed
+
+
+@pytest.mark.parametrize("script", ["c.Authenticator.allow_all = True", "c.MyAuthenticator.x = 1"])
+def test_a_script_on_logins_makes_a_hub_open(script: str) -> None:
+    assert not access(People(allowed=("ben",)), extraConfig={"x": script}).closed
+    assert access(People(allowed=("ben",)), extraConfig={"x": "c.Spawner.debug = True"}).closed
+
+
+def test_an_empty_list_never_means_that_everybody_goes() -> None:
+    assert not access(People()).closed
+    assert not access(People(blocked=("cy",))).closed
+
+
+@pytest.mark.parametrize(
+    ("config", "scripts"),
+    [
+        ({"KubeSpawner": {"delete_pvc": True}}, {}),
+        ({"MySpawner": {"delete_pvc": True}}, {}),
+        ({}, {"extraConfig": {"x": "c.KubeSpawner.delete_pvc = True"}}),
+        ({}, {"extraFiles": {"x": {"stringData": "c.KubeSpawner.delete_pvc = True"}}}),
+    ],
+)
+def test_homes_are_safe_only_where_nothing_says_otherwise(config: Any, scripts: Any) -> None:
+    assert access(People()).homes_stay
+    assert not access(People(), merge(CLOSED, config), **scripts).homes_stay
+    assert not read_access({"hub": {}}).homes_stay
+
+
+def test_whom_a_role_names_is_named() -> None:
+    roles = {"grader": {"users": ["Gil"], "scopes": ["read:users"]}}
+    assert access(People(allowed=("ben",)), loadRoles=roles).named == {"ben", "gil"}
+
+
+# --- who leaves
+
+KNOWN = ["Ann", "ben", "cy", "dot"]
+OPEN = access(People(allowed=("ben",)), merge(CLOSED, {"Authenticator": {"allow_all": True}}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "had", "leaving"),
+    [
+        (access(People(("ann",), ("ben",))), None, ["cy", "dot"]),
+        (access(People(("ann",), ("ben", "cy", "dot"))), None, []),
+        (access(People(("ann",), ("ben", "cy", "dot"), ("cy",))), None, ["cy"]),
+        (OPEN, None, []),
+        (OPEN, access(People(allowed=("ben", "cy"))), ["cy"]),
+        (replace(OPEN, blocked=frozenset({"dot"})), None, ["dot"]),
+        (replace(OPEN, named=frozenset({"ann"})), Access(frozenset({"ann"}), frozenset({"ann"})), ["Ann"]),
+        (
+            replace(OPEN, named=frozenset({"ann"}), admins_closed=True),
+            Access(frozenset({"ann"}), frozenset({"ann"})),
+            [],
+        ),
+    ],
+    ids=[
+        "closed: all but the named", "closed: nobody", "blocked though named", "open: nobody", "open: who was named before",
+        "open: who is blocked", "an admin no longer", "an admin no longer, by the role",
+    ],
+)  # fmt: skip
+def test_who_leaves(wanted: Access, had: Access | None, leaving: list[str]) -> None:
+    assert who_leaves(KNOWN, wanted, had) == leaving
+
+
+# --- taking them off
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (execute_people, run_people):
+        monkeypatch.setattr(module, "_POLL_S", 0.01)
+
+
+def permit() -> None:
+    """The lease is held."""
+
+
+@pytest.mark.usefixtures("quick")
+async def test_servers_stop_before_a_person_is_deleted() -> None:
+    hub = MemoryHub({"ann": {}, "cy/x": {"": "ready", "two": "spawn", "three": "stop 3"}, "dot": {}})
+    async with hub.open(), open_hub(hub.url, Secret(TOKEN)) as api:
+        await remove_people(api, ["cy/x"], permit)
+    assert hub.acts == ["DELETE cy/x server", "DELETE cy/x servers two", "DELETE cy/x"]
+    assert [*hub.people] == ["ann", "dot"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_refusal_is_tried_again_and_one_that_stays_fails_without_a_name() -> None:
+    hub = MemoryHub({"cy": {"": "ready"}, "dot": {}})
+    async with hub.open(), open_hub(hub.url, Secret(TOKEN)) as api:
+        hub.faults = [400, 500]
+        await remove_people(api, ["cy"], permit)
+        hub.faults = [500, 500, 500]
+        with pytest.raises(HubError, match="1 of 1 people") as caught:
+            await remove_people(api, ["dot"], permit)
+    assert "HTTP 500" in caught.value.why
+    assert "dot" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_without_the_lease_nobody_is_taken_off() -> None:
+    def refuse() -> None:
+        raise RefusedError("the lease was lost")
+
+    hub = MemoryHub({"cy": {"": "ready"}})
+    async with hub.open(), open_hub(hub.url, Secret(TOKEN)) as api:
+        with pytest.raises(RefusedError):
+            await remove_people(api, ["cy"], refuse)
+    assert hub.acts == []
+
+
+async def test_all_pages_are_read() -> None:
+    hub = MemoryHub({name: {} for name in "abcdefg"}, page=3)
+    async with hub.open(), open_hub(hub.url, Secret(TOKEN)) as api:
+        assert [person.name for person in await api.list_people()] == list("abcdefg")
+
+
+@asynccontextmanager
+async def departures(hub: MemoryHub, deployed: Any | None) -> AsyncIterator[tuple[Departures, list[Event]]]:
+    """Of a deploy to a hub that was given the values `deployed` before; None: there is none."""
+    api, events = MemoryApi(), list[Event]()
+    if deployed is not None:
+        data = {"values.yaml": base64.b64encode(json.dumps(deployed).encode()).decode()}
+        api.objects["/api/v1/namespaces/course/secrets/hub"] = {"data": data}
+    async with hub.open(), api.open() as kube:
+        secrets = {"hub": {"services": {SERVICE_NAME: {"apiToken": TOKEN}}}}
+        machine = SimpleNamespace(url=hub.url, secrets=lambda hub: secrets)  # noqa: ARG005
+        session: Any = SimpleNamespace(machine=machine, kube=kube, emit=events.append)
+        lease: Any = SimpleNamespace(require_held=permit)
+        yield Departures(LEDGER, session, lease), events
+
+
+NOW = People(("ann",), ("ben",), decides_admins=True)
+BEFORE = People(("ann",), ("ben", "cy"), decides_admins=True)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after_it() -> None:
+    hub = MemoryHub(
+        {"ann": {}, "ben": {"": "ready"}, "cy": {"": "ready"}, "old": {}, PROBE_NAME: {"": "ready"}}
+    )
+    async with departures(hub, given(BEFORE)) as (leaving, events):
+        await leaving.before(access(NOW))
+        assert [*hub.people] == ["ann", "ben", "old", PROBE_NAME]
+        await leaving.after(access(NOW))
+        leaving.settle()
+    assert [*hub.people] == ["ann", "ben", PROBE_NAME]
+    assert hub.acts == ["DELETE cy server", "DELETE cy", "DELETE old"]
+    assert [e.note for e in events if isinstance(e, StepEnded)] == ["1 left", "1 left"]
+
+
+async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
+    hub = MemoryHub({"ann": {}})
+    async with departures(hub, given(NOW)) as (leaving, events):
+        await leaving.before(access(NOW))
+        await leaving.after(access(NOW))
+        leaving.settle()
+    assert (hub.acts, events) == ([], [])
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_hub_of_an_older_hubops_loses_nobody_before_it_keeps_homes() -> None:
+    hub, older = MemoryHub({"cy": {}}), given(BEFORE)
+    del older["hub"]["config"]["KubeSpawner"]
+    async with departures(hub, older) as (leaving, events):
+        await leaving.before(access(NOW))
+        assert [*hub.people] == ["cy"]
+        assert [e.text for e in events if isinstance(e, Remark)] != []
+        await leaving.after(access(NOW))
+        leaving.settle()
+    assert [*hub.people] == []
+
+
+async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
+    hub = MemoryHub({"cy": {"": "ready"}})
+    async with departures(hub, None) as (leaving, _):
+        await leaving.after(replace(access(NOW), homes_stay=False))
+        with pytest.raises(RefusedError, match="could delete their homes"):
+            leaving.settle()
+    assert hub.acts == []
+
+
+async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_people, "_ANSWER_LIMIT_S", 0.05)
+    monkeypatch.setattr(run_people, "_POLL_S", 0.01)
+    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, events):
+        leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]
+        await leaving.before(access(NOW))
+        await leaving.after(access(NOW))
+        with pytest.raises(OutOfReachError):
+            leaving.settle()
+    assert [type(e) for e in events] == [Remark]
+
+
+async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
+    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]
+        with pytest.raises(OutOfReachError, match="whom the hub lets in"):
+            await leaving.before(access(NOW))
+
+
+@asynccontextmanager
+async def away() -> AsyncIterator[Kube]:
+    api = MemoryApi()
+    api.fault = lambda method, path: 503  # noqa: ARG005
+    async with api.open() as kube:
+        yield kube
