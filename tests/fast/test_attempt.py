@@ -151,7 +151,8 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     for name, stand_in in (("bring", world.bring), ("prove", world.prove), ("read_deployed", world.read_deployed), ("open_writer", world.writer)):  # fmt: skip
         monkeypatch.setattr(f"hubops.run.attempt.{name}", stand_in)
 
-    async def before(departures: Departures, wanted: Access) -> None:  # noqa: ARG001
+    async def before(departures: Departures, wanted: Access, *, rolled_out: bool) -> None:  # noqa: ARG001
+        assert rolled_out == bool(world.label)
         world.people.append(f"before, on {world.runs}: {' '.join(sorted(wanted.named))}")
 
     async def after(departures: Departures, wanted: Access) -> None:

@@ -82,13 +82,15 @@ def test_admins_by_a_group_are_not_unmade(config: Any) -> None:
 
 def test_what_a_values_file_says_wins_and_is_told() -> None:
     config = {"Authenticator": {"admin_users": ["zoe"]}, "KubeSpawner": {"delete_pvc": True}}
-    values = {"hub": {"config": merge(config, {"GitHubOAuthenticator": {"allowed_users": []}}, CLOSED)}}
+    github = {"GitHubOAuthenticator": {"allowed_users": [], "allowed_organizations": ["org"]}}
+    values = {"hub": {"config": merge(config, github, CLOSED)}}
     hub = with_people(LEDGER, values)["hub"]
     assert hub["config"]["Authenticator"]["admin_users"] == ["zoe"]
     assert hub["config"]["KubeSpawner"] == {"delete_pvc": True}
     assert hidden_lists(LEDGER, values) == {
         "admins": "hub.config.Authenticator.admin_users",
         "allowed": "hub.config.GitHubOAuthenticator.allowed_users",
+        "teams": "hub.config.GitHubOAuthenticator.allowed_organizations",
     }
 
 
@@ -309,7 +311,7 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
         {"ann": {}, "ben": {"": "ready"}, "cy": {"": "ready"}, "old": {}, PROBE_NAME: {"": "ready"}}
     )
     async with departures(hub, given(BEFORE)) as (leaving, events):
-        await leaving.before(access(NOW))
+        await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["ann", "ben", "old", PROBE_NAME]
         await leaving.after(access(NOW))
         leaving.settle()
@@ -321,7 +323,7 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
 async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
     hub = MemoryHub({"ann": {}})
     async with departures(hub, given(NOW)) as (leaving, events):
-        await leaving.before(access(NOW))
+        await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW))
         leaving.settle()
     assert (hub.acts, events) == ([], [])
@@ -332,12 +334,20 @@ async def test_a_hub_of_an_older_hubops_loses_nobody_before_it_keeps_homes() -> 
     hub, older = MemoryHub({"cy": {}}), given(BEFORE)
     del older["hub"]["config"]["KubeSpawner"]
     async with departures(hub, older) as (leaving, events):
-        await leaving.before(access(NOW))
+        await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["cy"]
         assert [e.text for e in events if isinstance(e, Remark)] != []
         await leaving.after(access(NOW))
         leaving.settle()
     assert [*hub.people] == []
+
+
+async def test_a_hub_that_may_not_have_its_settings_yet_loses_nobody_before_the_upgrade() -> None:
+    hub = MemoryHub({"cy": {}})
+    async with departures(hub, given(BEFORE)) as (leaving, events):
+        await leaving.before(access(NOW), rolled_out=False)
+    assert (hub.acts, events) == ([], [])
+    assert leaving.had == access(BEFORE)
 
 
 async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
@@ -354,7 +364,7 @@ async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.Monk
     monkeypatch.setattr(run_people, "_POLL_S", 0.01)
     async with departures(MemoryHub({}), given(BEFORE)) as (leaving, events):
         leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]
-        await leaving.before(access(NOW))
+        await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW))
         with pytest.raises(OutOfReachError):
             leaving.settle()
@@ -364,7 +374,7 @@ async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.Monk
 async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
     async with departures(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]
         with pytest.raises(OutOfReachError, match="whom the hub lets in"):
-            await leaving.before(access(NOW))
+            await leaving.before(access(NOW), rolled_out=True)
 
 
 @asynccontextmanager

@@ -110,11 +110,12 @@ def check_people(hub: Hub, values: Values) -> Iterator[RepositoryError]:
 def hidden_lists(hub: Hub, values: Values) -> dict[str, str]:
     """The lists of people.yaml without effect, each with the key by which the rendered values hide it."""
     own = _own(hub, values)
-    config = sections(own)
+    config, login = sections(own), login_of(own)
+    lists = _LISTS | ({"teams": _TEAMS[login]} if login in _TEAMS else {})
     return {
         key: f"hub.config.{name}.{trait}"
-        for key, trait in _LISTS.items()
-        for name in (AUTHENTICATOR, login_of(own))
+        for key, trait in lists.items()
+        for name in (AUTHENTICATOR, login)
         if trait in config.get(name, {})
     }
 

@@ -55,8 +55,8 @@ class Attempt:
         """
         known = self._was_proved(bundle)
         upgrade, content = self._upgrade(bundle)
-        await self.departures.before(self._access(bundle))
         deployed = await read_deployed(self.writer.kube, upgrade.release, upgrade.namespace)
+        await self.departures.before(self._access(bundle), rolled_out=deployed.ours)
         if deployed.content == content and (known or not self.prove):
             await bring(upgrade, content, self.writer, self.session)
             await self.departures.after(self._access(bundle))

@@ -34,10 +34,11 @@ class Departures:
     had: Access | None = None
     failure: HubopsError | None = field(default=None, init=False)
 
-    async def before(self, wanted: Access) -> None:
+    async def before(self, wanted: Access, *, rolled_out: bool) -> None:
         """Take off the running hub who is blocked, or named no longer: at once, and in its memory.
 
-        What cannot be done here, because the hub is away or of an older hubops, is left for `after`.
+        What cannot be done here, because the hub is away or of an older hubops, is left for `after`. So is
+        all of it unless the hub is `rolled_out`: else it may run without the setting that keeps homes.
 
         Raises:
             OutOfReachError: the cluster cannot say whom the hub lets in.
@@ -46,7 +47,7 @@ class Departures:
         if isinstance(given, Unknown):
             raise OutOfReachError("nobody can tell whom the hub lets in", why=given.reason)
         self.had = read_access(given.value) if isinstance(given, Present) else None
-        if self.had is None or self.had == wanted:
+        if self.had is None or self.had == wanted or not rolled_out:
             return
         try:
             # Whom the new values keep out besides is known when the hub has them.

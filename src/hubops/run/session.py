@@ -27,7 +27,8 @@ class Machine:
     """What the machine we run on offers, and which cluster it is about.
 
     `top` are layers of values above the hub's own; `secrets` gives a hub's secret values, opened in
-    memory, and `people` its people where they are encrypted; `registry` is where images go; `url` the hubs' public address without a slash at its end.
+    memory, and `people` its people, where they are encrypted; `registry` is where images go; `url` the hubs'
+    public address without a slash at its end.
     """
 
     cluster: Cluster

@@ -67,8 +67,9 @@ async def prove(hub: Hub, session: Session, kube: Kube) -> Proof:
             # The last classes are made for the first person's server.
             await refuse_unknown_options(kube, hub.namespace, session.redactor)
             password = _user_password(secrets)
-            if password and hub.people.allowed:
-                await verify_login(url, hub.people.allowed[0], Secret(password), session.emit)
+            allowed = [name for name in hub.people.allowed if name not in hub.people.blocked]
+            if password and allowed:
+                await verify_login(url, allowed[0], Secret(password), session.emit)
             note.text = f"a server started in {proof.server_started_s:.1f} s and ran {proof.cells} cells"
         return proof
 

@@ -32,7 +32,8 @@ async def read_hub_values(kube: Kube, namespace: str) -> Answer[Values]:
     found = await kube.find(f"/api/v1/namespaces/{namespace}/secrets/{_SECRET}")
     if not isinstance(found, Present):
         return found
-    values = yaml.safe_load(base64.b64decode(found.value.get("data", {}).get(_VALUES, "")))
+    text = base64.b64decode(found.value.get("data", {}).get(_VALUES, ""))
+    values = yaml.load(text, Loader=yaml.CSafeLoader)
     return Present(values if isinstance(values, dict) else {})
 
 
