@@ -87,6 +87,7 @@ async def test_a_repository_that_git_refuses_to_read_is_not_none(origin: Path) -
 
 
 SIGN = """#!/bin/sh
+cat >/dev/null
 printf '\\n[GNUPG:] SIG_CREATED x\\ngpg: Good signature\\n' >&2
 printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nx\\n-----END PGP SIGNATURE-----\\n'
 """

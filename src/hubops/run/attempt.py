@@ -59,7 +59,7 @@ class Attempt:
         await self.departures.before(self._access(bundle), rolled_out=deployed.ours)
         if deployed.content == content and (known or not self.prove):
             await bring(upgrade, content, self.writer, self.session)
-            await self.departures.after(self._access(bundle))
+            await self._let_go(bundle)
             self.departures.settle()
             return Made()
         # With people's names alone nothing changes that a notebook would notice.
@@ -94,13 +94,18 @@ class Attempt:
             try:
                 upgrade, content = self._upgrade(bundle)
                 await bring(upgrade, content, writer, self.session, complete=bundle.complete)
-                await self.departures.after(self._access(bundle))
+                await self._let_go(bundle)
                 if prove_it:
                     await prove(self.hub, self.session, writer.kube)
             except HubopsError as failure:
                 # A proof is about what stands, whoever wrote it.
                 return failure, bool(writer.gate.writes) or isinstance(failure, HubError)
         return None, True
+
+    async def _let_go(self, bundle: Bundle) -> None:
+        """Take off the hub who may not be on it any more; without a proof the hub is not asked for anything."""
+        if self.prove:
+            await self.departures.after(self._access(bundle))
 
     async def _go_back(self, failed: Record, failure: HubopsError) -> None:
         """Bring back what was proved last, unless it is just this that failed.

@@ -23,9 +23,10 @@ from hubops.state.records import read_history
 class Terms:
     """On which terms a hub is deployed.
 
-    `retry` names the hubs on which content is tried again that failed before; `override` is the reason to go on without a proof;
-    without `prove` nothing is verified; `backwards` lets an older commit go where a newer one was. `keep_people`: a hub that may not have its content gets today's
-    people and secrets all the same, where it would be refused.
+    `retry` names the hubs on which content is tried again that failed before; `override` is the reason to go
+    on without a proof; without `prove` the hub is not asked for anything: nothing is verified, and nobody is
+    taken off it; `backwards` lets an older commit go where a newer one was. `keep_people`: a hub that may not
+    have its content gets today's people and secrets all the same, where it would be refused.
     """
 
     commit: Commit = field(default_factory=Commit)
