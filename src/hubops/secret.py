@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 MASK = "***"
@@ -33,33 +34,70 @@ class Secret:
 
 
 class Redactor:
-    """Masks every known secret in text: raw, base64, URL-quoted, JSON-escaped, and line by line."""
+    """Masks every known secret in text, in each form that programs print it (see `_forms`).
+
+    Of a text with several lines each line is a secret, however it is indented. What is shorter than six
+    characters is not masked.
+    """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self._forms: list[str] = []
+        self._forms: set[str] = set()
         self.add(secrets)
 
     def add(self, secrets: Iterable[Secret]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret.reveal())}
-        # Longest first, so that a secret which contains another is masked whole.
-        self._forms = sorted({*self._forms, *forms}, key=len, reverse=True)
+        self._forms |= {form for secret in secrets for form in _forms(secret.reveal())}
 
     def mask(self, text: str) -> str:
-        for form in self._forms:
-            text = text.replace(form, MASK)
-        return text
+        spans = sorted(span for form in self._forms if form in text for span in _spans(form, text))
+        masked: list[str] = []
+        end = 0
+        # Secrets that overlap are one; a part of one that stood on would help to guess it.
+        for start, stop in spans:
+            if start > end or not masked:
+                masked += [text[end:start], MASK]
+            end = max(end, stop)
+        return "".join(masked) + text[end:]
 
 
-def _forms(value: str) -> Iterable[str]:
+def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)
+
+
+def _forms(value: str) -> Iterator[str]:
     values = {value, value.strip(), *(line.strip() for line in value.splitlines())}
     for item in (v for v in values if len(v) >= _SHORTEST):
         yield item
-        yield quote(item, safe="")
-        yield json.dumps(item)[1:-1]
-        yield from _base64_forms(item.encode())
+        yield from _quoted_forms(item)
+        yield from _url_forms(item)
+        yield from _base64_forms(item.encode(errors="surrogatepass"))
 
 
-def _base64_forms(data: bytes) -> Iterable[str]:
+def _quoted_forms(text: str) -> Iterator[str]:
+    """As JSON, Go, Python, YAML in single quotes and shells write it between quotes."""
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        # Go's JSON is safe to put into HTML.
+        yield re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
+    yield repr(text)[1:-1]
+    yield text.replace("'", "''")
+    yield text.replace("'", "'\"'\"'")
+
+
+def _url_forms(text: str) -> Iterator[str]:
+    """Percent-encoded: which characters are not, and the case of the digits, differ."""
+    data = text.encode(errors="surrogatepass")
+    for safe in ("", "/", "!'()*"):
+        quoted = quote(data, safe=safe)
+        for form in (quoted, quoted.replace("%20", "+")):
+            yield form
+            yield re.sub("%..", lambda found: found[0].lower(), form)
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
     """The stable middle of the base64 text at each of the three offsets it can have inside other data."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for offset in range(3):

@@ -15,16 +15,27 @@ from hubops.secret import Redactor
 def progress(redactor: Redactor | None = None) -> Iterator[Emit]:
     """A sink for events; every text passes the redactor. Follows the option --verbose of the command line.
 
-    An error that leaves the block is masked as well, whoever raised it.
+    An error that leaves the block is masked as well, whoever raised it, with those that caused it.
     """
     mask = (redactor or Redactor()).mask
     try:
         with _sink(mask) as emit:
             yield emit
-    except HubopsError as error:
+    except Exception as error:
+        _mask_error(error, mask)
+        raise
+
+
+def _mask_error(error: BaseException, mask: Callable[[str], str]) -> None:
+    """What a message or a traceback would print of it; ends where causes end."""
+    error.args = tuple(mask(each) if isinstance(each, str) else each for each in error.args)
+    if isinstance(error, HubopsError):
         error.what, error.where = mask(error.what), mask(error.where)
         error.why, error.hint = mask(error.why), mask(error.hint)
-        raise
+    within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for each in (*within, error.__cause__, error.__context__):
+        if each:
+            _mask_error(each, mask)
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Where a hub's secrets come from off the local cluster: its file in the repository, opened in memory only."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hubops.clients import sops
+from hubops.clients.sops import Sops, keys_for
 from hubops.desired.files import SecretFile, read_secrets
 from hubops.desired.model import Hub, Values
 from hubops.desired.secret_check import has_token, missing, no_token, plain
@@ -37,21 +38,35 @@ def _open(hub: Hub, file: SecretFile, emit: Emit) -> Any:
     if file.state is SecretState.SOPS:
         # Asked for in the midst of a running loop, which has nothing to do before the answer.
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, _decrypt(file, emit)).result()
+            return pool.submit(asyncio.run, _decrypt(hub, file, emit)).result()
     if file.state is SecretState.GIT_CRYPT_OPEN:
         return file.document.value
     if file.state is SecretState.GIT_CRYPT_LOCKED:
-        raise RefusedError(
-            f"the secrets of {hub.name} are locked",
-            where=file.name,
-            why="git-crypt encrypts them, and this clone was not unlocked",
-            hint="Unlock it: git-crypt unlock (in CI with the key file: git-crypt unlock FILE).",
-        )
+        raise locked(hub, file.name)
     raise missing(hub, file.name) if file.state is SecretState.MISSING else plain(file.name)
 
 
-async def _decrypt(file: SecretFile, emit: Emit) -> Values:
-    return await sops.decrypt(await require_tool("sops", emit), file.content, file.name)
+async def _decrypt(hub: Hub, file: SecretFile, emit: Emit) -> Values:
+    return await (await require_sops(hub, emit)).decrypt(file.content, file.name)
+
+
+async def require_sops(hub: Hub, emit: Emit) -> Sops:
+    """Sops with the key of the hub or of its cluster, where there is one.
+
+    Raises:
+        MachineError: sops cannot be had.
+    """
+    return Sops(await require_tool("sops", emit), keys_for((hub.name, hub.cluster.name), os.environ))
+
+
+def locked(hub: Hub, name: str) -> RefusedError:
+    """What git-crypt encrypts, in a clone that was not unlocked."""
+    return RefusedError(
+        f"the secrets of {hub.name} are locked",
+        where=name,
+        why="git-crypt encrypts them, and this clone was not unlocked",
+        hint="Unlock it: git-crypt unlock (in CI with the key file: git-crypt unlock FILE).",
+    )
 
 
 def _own_part(hub: Hub, values: Any) -> Values:

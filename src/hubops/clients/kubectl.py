@@ -119,6 +119,7 @@ async def _proxy(argv: Sequence[str | Path], context: str) -> AsyncIterator[None
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
+        env=process.environment(),
     )
     assert keeper.stdin  # noqa: S101 - it is a pipe
     assert keeper.stdout  # noqa: S101 - likewise

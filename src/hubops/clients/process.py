@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from hubops.errors import MachineError, ProgramError
 _TAIL_LINES = 20
 _STOP_GRACE_S = 2.0
 _LINE_LIMIT = 1 << 24
+# What we are given as text in the environment, and no program but the one it is for.
+_OURS = re.compile("SOPS_AGE_KEY|HUBOPS_AGE_KEY_.*|HUBOPS_KUBECONFIG|DOCKER_AUTH_CONFIG")
 _running: set[asyncio.subprocess.Process] = set()
 
 
@@ -29,12 +33,15 @@ async def attempt(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     cwd: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     grace_s: float = _STOP_GRACE_S,
 ) -> Finished:
     """Run a program to its end and return what it said, whatever its exit code.
+
+    `env` (default: ours) is handed on without private keys and logins; of those it gets only `keys`.
 
     The child stays in our process group. When the caller is cancelled the child gets
     SIGTERM, `grace_s` seconds, then SIGKILL, and is awaited before the cancellation goes on.
@@ -46,7 +53,7 @@ async def attempt(
     try:
         child = await asyncio.create_subprocess_exec(
             *words,
-            env=env,
+            env=environment(env) | dict(keys or {}),
             cwd=cwd,
             stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -88,6 +95,30 @@ async def run(
         what = f"{Path(done.argv[0]).name} {' '.join(done.argv[1:3])} failed with exit code {done.code}"
         raise ProgramError(what.strip(), why=done.tail, hint=hint)
     return done.stdout
+
+
+async def attend(argv: Sequence[str | Path], *, env: Mapping[str, str], keys: Mapping[str, str]) -> int:
+    """Run a program that talks with the person on the terminal, to its end; its exit code.
+
+    Raises:
+        MachineError: the program does not exist or may not be executed.
+    """
+    try:
+        child = await asyncio.create_subprocess_exec(*map(str, argv), env=environment(env) | dict(keys))
+    except OSError as error:
+        raise MachineError(f"{argv[0]} cannot be run", why=str(error)) from error
+    _running.add(child)
+    try:
+        return await child.wait()
+    finally:
+        await asyncio.shield(_stop(child, _STOP_GRACE_S))
+        _running.discard(child)
+
+
+def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What programs may know of an environment (default: ours): all but private keys and logins."""
+    known = os.environ if env is None else env
+    return {name: value for name, value in known.items() if not _OURS.fullmatch(name)}
 
 
 async def _read(

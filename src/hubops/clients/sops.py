@@ -1,45 +1,147 @@
-"""sops: opening an encrypted file, in memory only."""
+"""sops: opening encrypted files in memory only, and writing them so that nothing is ever plain outside it."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubops.clients import process
-from hubops.errors import ProgramError, RefusedError, RepositoryError
+from hubops.errors import HubopsError, ProgramError, RefusedError, RepositoryError
 
 # sops' exit codes (cmd/sops/codes).
 _NO_KEY = 128
+_UNCHANGED = 200
 _TAMPERED = {
     25: "a value is not as sops encrypted it",
     51: "the sum over all values (MAC) is another",
     52: "the sum over all values (MAC) is missing",
 }
-_DECRYPT = ("--decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin")
 _RECIPIENTS = ("recipient", "arn", "resource_id", "fp", "vault_url", "vault_address")
+# Per hub or cluster, where one job has the keys of several (a CI system, say).
+_KEY, _KEY_OF = "SOPS_AGE_KEY", "HUBOPS_AGE_KEY_"
+_AGE = ("age1", "ssh-")  # what age takes for a recipient
+_ADD = "hubops secrets add-person NAME RECIPIENT"
+METADATA = "sops"
 
 
-async def decrypt(sops: Path, content: bytes, where: str) -> dict[str, Any]:
-    """The values in an encrypted YAML file; `where` is its name. sops finds its keys itself, as in a shell.
+class LockedError(RefusedError):
+    """There is no key here at all."""
 
-    Raises:
-        RefusedError: no key for it is here; names the recipients.
-        RepositoryError: it was changed by hand after it was encrypted.
-        ProgramError: sops failed in another way.
-    """
-    done = await process.attempt([sops, *_DECRYPT], stdin=content)
-    if done.code == 0:
+
+class WrongKeyError(RefusedError):
+    """There is a key here, and it is none of the file's."""
+
+
+class TamperedError(RepositoryError):
+    """The file was changed after it was encrypted, without sops."""
+
+
+@dataclass(frozen=True)
+class Sops:
+    """The program, and in `keys` the variables with private keys that it gets beside the person's own."""
+
+    program: Path
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    async def decrypt(self, content: bytes, where: str) -> dict[str, Any]:
+        """The values in an encrypted YAML file; `where` is its name. Nothing is written.
+
+        Raises:
+            LockedError: no key is here; names who can open it.
+            WrongKeyError: a key is here, but it is none of the file's.
+            RefusedError: a key is here and cannot be read, or its service (a cloud's) refuses.
+            TamperedError: it was changed by hand after it was encrypted.
+            ProgramError: sops failed in another way.
+        """
+        words = ("decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin")
+        done = await self._attempt(words, content)
+        if done.code != 0:
+            raise _failure(done, content, where)
         values: dict[str, Any] = json.loads(done.stdout)
         return values
-    if done.code == _NO_KEY:
-        hint = _ask(content)
-        raise RefusedError("no key here opens these secrets", where=where, why=done.tail, hint=hint)
-    # What sops prints about other failures may quote the file.
-    if why := _TAMPERED.get(done.code):
-        what = "this was changed after it was encrypted, without sops"
-        hint = f"Take back the change (git log shows it), and edit with: sops edit {where}"
-        raise RepositoryError(what, where=where, why=why, hint=hint)
-    hint = f"See what it says: sops decrypt {where}"
-    raise ProgramError(f"sops failed with exit code {done.code}", where=where, hint=hint)
+
+    async def encrypt(self, plain: bytes, config: Path, name: str) -> bytes:
+        """YAML encrypted for those whom the .sops.yaml at `config` names for the file `name`, beside it.
+
+        Raises:
+            RepositoryError: it has no rule for the file.
+            ProgramError: sops failed in another way.
+        """
+        words = ("encrypt", "--filename-override", str(config.parent / name))
+        types = ("--input-type", "yaml", "--output-type", "yaml", "/dev/stdin")
+        done = await self._attempt(("--config", str(config), *words, *types), plain)
+        if done.code != 0:
+            raise _config_failure(done, name)
+        return done.stdout.encode()
+
+    async def set_value(self, file: Path, path: Sequence[str | int], value: str, where: str) -> None:
+        """Set one value of the encrypted file.
+
+        Raises:
+            HubopsError: as `decrypt`.
+        """
+        await self._change(("set", "--value-stdin", str(file), _index(path)), file, where, value)
+
+    async def unset(self, file: Path, path: Sequence[str | int], where: str) -> None:
+        """Take one value out of the encrypted file.
+
+        Raises:
+            HubopsError: as `decrypt`.
+        """
+        await self._change(("unset", str(file), _index(path)), file, where)
+
+    async def update_keys(self, file: Path, config: Path, where: str) -> None:
+        """Encrypt the file's data key for those whom the .sops.yaml at `config` names, and nobody else.
+
+        Raises:
+            RepositoryError: it has no rule for the file.
+            HubopsError: as `decrypt`.
+        """
+        content = file.read_bytes()
+        done = await self._attempt(("--config", str(config), "updatekeys", "--yes", str(file)))
+        if done.code != 0:
+            raise _failure(done, content, where) if done.code == _NO_KEY else _config_failure(done, where)
+
+    async def rotate(self, file: Path, where: str) -> None:
+        """Encrypt every value with a new data key, for the same recipients.
+
+        Raises:
+            HubopsError: as `decrypt`.
+        """
+        await self._change(("rotate", "--in-place", str(file)), file, where)
+
+    async def edit(self, file: Path, directory: Path, where: str) -> bool:
+        """Let the person change the file in $EDITOR; whether they did. While it is open it is plain in `directory`.
+
+        Raises:
+            HubopsError: as `decrypt`.
+        """
+        await self.decrypt(file.read_bytes(), where)  # what is wrong is told in our words, on no terminal
+        env = {**process.environment(), "TMPDIR": str(directory)}
+        code = await process.attend([self.program, "edit", file], env=env, keys=self.keys)
+        if code not in {0, _UNCHANGED}:
+            raise _unexpected(code, where)
+        return code == 0
+
+    async def _change(self, words: Sequence[str], file: Path, where: str, value: str | None = None) -> None:
+        content = file.read_bytes()
+        done = await self._attempt(words, None if value is None else json.dumps(value).encode())
+        if done.code != 0:
+            raise _failure(done, content, where)
+
+    async def _attempt(self, words: Sequence[str], stdin: bytes | None = None) -> process.Finished:
+        return await process.attempt([self.program, *words], stdin=stdin, keys=self.keys)
+
+
+def keys_for(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The one private key that opens a hub's file, as sops takes it; `names` are those of the hub and its cluster.
+
+    HUBOPS_AGE_KEY_<NAME> (capitals, _ for -) of the first name that has one, else SOPS_AGE_KEY, else none.
+    """
+    variables = [*(_KEY_OF + name.upper().replace("-", "_") for name in names), _KEY]
+    found = next((environment[name] for name in variables if environment.get(name)), "")
+    return {_KEY: found} if found else {}
 
 
 def recipients(metadata: Any) -> list[str]:
@@ -52,10 +154,52 @@ def recipients(metadata: Any) -> list[str]:
     return own + [name for value in metadata.values() for name in recipients(value)]
 
 
-def _ask(content: bytes) -> str:
+def _index(path: Sequence[str | int]) -> str:
+    return "".join(f"[{json.dumps(part)}]" for part in path)
+
+
+def _failure(done: process.Finished, content: bytes, where: str) -> HubopsError:
+    if done.code == _NO_KEY:
+        return _no_key(done.tail, content, where)
+    # What sops prints about other failures may quote the file.
+    if why := _TAMPERED.get(done.code):
+        what = "this was changed after it was encrypted, without sops"
+        hint = f"Take back the change (git log shows it), and edit with: sops edit {where}"
+        return TamperedError(what, where=where, why=why, hint=hint)
+    return _unexpected(done.code, where)
+
+
+def _no_key(told: str, content: bytes, where: str) -> RefusedError:
     import yaml  # noqa: PLC0415 - only when it failed
 
-    names = recipients(yaml.safe_load(content)["sops"])
-    return (
-        f"Its keys are those of: {', '.join(names)}. Give sops one (SOPS_AGE_KEY_FILE), or ask to be added."
+    names = recipients(yaml.safe_load(content)[METADATA])
+    who, said = f"they can be opened by: {', '.join(names)}", " ".join(told.replace("|", " ").split())
+    if not all(name.startswith(_AGE) for name in names):
+        hint = "Log in where the key is kept, or use another of them."
+        return RefusedError("no key here opens these secrets", where=where, why=f"{who}\n{told}", hint=hint)
+    if "failed to parse" in said:
+        what, why = "the key here cannot be read", "an age key is AGE-SECRET-KEY-1 and 58 characters"
+        hint = "Correct SOPS_AGE_KEY, or the file that SOPS_AGE_KEY_FILE names."
+        return RefusedError(what, where=where, why=why, hint=hint)
+    if "any of the recipients" in said:
+        what = "the key here is not one for these secrets"
+        hint = f"Use the key of one of them, or let one of them add yours: {_ADD}"
+        return WrongKeyError(what, where=where, why=who, hint=hint)
+    what = "there is no key here for these secrets"
+    hint = f"Let SOPS_AGE_KEY_FILE name the file with your age key. Have you none yet, one of them adds you: {_ADD}"
+    return LockedError(what, where=where, why=who, hint=hint)
+
+
+def _config_failure(done: process.Finished, where: str) -> HubopsError:
+    if "no matching creation rules" in done.tail or "config file not found" in done.tail:
+        what, hint = f".sops.yaml has no rule for {where}", "Add one: its path_regex must match that name."
+        return RepositoryError(what, where=".sops.yaml", hint=hint)
+    # It is about recipients and rules, which are no secrets.
+    return ProgramError(
+        "sops cannot encrypt for these recipients", where=where, why=done.tail, hint="See .sops.yaml."
     )
+
+
+def _unexpected(code: int, where: str) -> ProgramError:
+    hint = f"See what it says: sops decrypt {where}"
+    return ProgramError(f"sops failed with exit code {code}", where=where, hint=hint)

@@ -34,14 +34,21 @@ def read_secrets(root: Path, hub: str) -> SecretFile:
     """The file with a hub's secrets, opened by nothing.
 
     Raises:
-        RepositoryError: it is neither encrypted by git-crypt nor YAML.
+        RepositoryError: it is neither encrypted by git-crypt nor YAML; quotes nothing of it.
     """
     name = f"secrets/{hub}.yaml"
     content = (root / name).read_bytes() if (root / name).is_file() else None
     rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
-    state = classify(content, name, "\n".join(file.read_text() for file in rules if file.is_file()))
-    is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
-    document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    attributes = "\n".join(file.read_text() for file in rules if file.is_file())
+    try:
+        state = classify(content, name, attributes)
+        is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
+        document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+    except RepositoryError as error:
+        # What is said of a value, a tag or an alias may be a secret that lacks its quotes.
+        is_about_a_key = error.what.startswith("the key ")
+        what, why = (error.what, "") if is_about_a_key else ("this is not YAML", "a value may need quotes")
+        raise RepositoryError(what, where=error.where, why=why, hint=error.hint) from None
     return SecretFile(name, state, content or b"", document)
 
 

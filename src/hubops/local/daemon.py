@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from hubops.clients import process
 from hubops.deadline import Deadline
 from hubops.errors import MachineError
 
@@ -39,6 +40,7 @@ async def ensure_running(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env=process.environment(),
         )
     (directory / f"{name}.pid").write_text(str(child.pid))
     deadline = Deadline(limit_s)

@@ -27,7 +27,7 @@ class Docker:
     @property
     def env(self) -> dict[str, str]:
         """The environment for docker, and for programs such as kind that call it."""
-        return {**os.environ, **({"DOCKER_HOST": self.address} if self.address else {})}
+        return {**process.environment(), **({"DOCKER_HOST": self.address} if self.address else {})}
 
     async def __call__(self, *arguments: str | Path) -> str:
         """Run a docker command; returns its standard output, stripped.

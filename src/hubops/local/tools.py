@@ -130,7 +130,7 @@ _TOOLS = (
         "secrets",
         "github.com/getsops/sops/v3/cmd/sops",
         version_arguments=("--version", "--disable-version-check"),
-        minimum=(3, 9),
+        minimum=(3, 11),  # the first that takes a value to set on standard input
         below=(4,),
         linker_variables={"github.com/getsops/sops/v3/version.Version": SOPS.removeprefix("v")},
     ),
