@@ -1,6 +1,7 @@
 """The repository's YAML files, each read once; what is wrong goes to whoever asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,16 +41,23 @@ def read_secrets(root: Path, hub: str) -> SecretFile:
     content = (root / name).read_bytes() if (root / name).is_file() else None
     rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
     attributes = "\n".join(file.read_text() for file in rules if file.is_file())
-    try:
+    document, state = Document(name, {}, {}), SecretState.MISSING
+    with telling_no_value():
         state = classify(content, name, attributes)
-        is_closed = state in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}
-        document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+        if state not in {SecretState.MISSING, SecretState.GIT_CRYPT_LOCKED}:
+            document = parse_yaml(content or b"", name)
+    return SecretFile(name, state, content or b"", document)
+
+
+@contextmanager
+def telling_no_value() -> Iterator[None]:
+    """What is said of a value, a tag or an alias in YAML may be a secret that lacks its quotes."""
+    try:
+        yield
     except RepositoryError as error:
-        # What is said of a value, a tag or an alias may be a secret that lacks its quotes.
         is_about_a_key = error.what.startswith("the key ")
         what, why = (error.what, "") if is_about_a_key else ("this is not YAML", "a value may need quotes")
         raise RepositoryError(what, where=error.where, why=why, hint=error.hint) from None
-    return SecretFile(name, state, content or b"", document)
 
 
 def stop(error: RepositoryError) -> NoReturn:
