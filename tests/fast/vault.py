@@ -32,4 +32,5 @@ async def encrypt(plain: str, *recipients: str) -> bytes:
     """YAML, encrypted as a whole."""
     words = ["encrypt", "--age", ",".join(recipients), "--input-type", "yaml", "--output-type", "yaml"]
     sops = await require_tool("sops", ignore)
-    return (await process.run([sops, *words, "/dev/stdin"], stdin=plain.encode())).encode()
+    # Where no .sops.yaml says otherwise.
+    return (await process.run([sops, *words, "/dev/stdin"], stdin=plain.encode(), cwd=Path("/"))).encode()

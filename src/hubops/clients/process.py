@@ -97,14 +97,14 @@ async def run(
     return done.stdout
 
 
-async def attend(argv: Sequence[str | Path], *, env: Mapping[str, str], keys: Mapping[str, str]) -> int:
+async def attend(argv: Sequence[str | Path]) -> int:
     """Run a program that talks with the person on the terminal, to its end; its exit code.
 
     Raises:
         MachineError: the program does not exist or may not be executed.
     """
     try:
-        child = await asyncio.create_subprocess_exec(*map(str, argv), env=environment(env) | dict(keys))
+        child = await asyncio.create_subprocess_exec(*map(str, argv), env=environment())
     except OSError as error:
         raise MachineError(f"{argv[0]} cannot be run", why=str(error)) from error
     _running.add(child)

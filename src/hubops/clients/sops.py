@@ -1,6 +1,8 @@
 """sops: opening encrypted files in memory only, and writing them so that nothing is ever plain outside it."""
 
+import asyncio
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from hubops.errors import HubopsError, ProgramError, RefusedError, RepositoryErr
 # sops' exit codes (cmd/sops/codes).
 _NO_KEY = 128
 _UNCHANGED = 200
+_REPLACE_LIMIT_S = 60  # clouds may be slow to open a key
 _TAMPERED = {
     25: "a value is not as sops encrypted it",
     51: "the sum over all values (MAC) is another",
@@ -54,12 +57,16 @@ class Sops:
             TamperedError: it was changed by hand after it was encrypted.
             ProgramError: sops failed in another way.
         """
-        words = ("decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin")
-        done = await self._attempt(words, content)
-        if done.code != 0:
-            raise _failure(done, content, where)
-        values: dict[str, Any] = json.loads(done.stdout)
+        values: dict[str, Any] = json.loads(await self._decrypt(content, where, "json"))
         return values
+
+    async def decrypt_text(self, content: bytes, where: str) -> str:
+        """As `decrypt`, but YAML as a person reads it, with its comments.
+
+        Raises:
+            HubopsError: as `decrypt`.
+        """
+        return await self._decrypt(content, where, "yaml")
 
     async def encrypt(self, plain: bytes, config: Path, name: str) -> bytes:
         """YAML encrypted for those whom the .sops.yaml at `config` names for the file `name`, beside it.
@@ -111,18 +118,34 @@ class Sops:
         """
         await self._change(("rotate", "--in-place", str(file)), file, where)
 
-    async def edit(self, file: Path, directory: Path, where: str) -> bool:
-        """Let the person change the file in $EDITOR; whether they did. While it is open it is plain in `directory`.
+    async def replace(self, file: Path, text: Path, where: str) -> None:
+        """Let the encrypted file say what the plain one says; what is the same in both stays as it is.
+
+        sops puts a plain copy beside `text` for as long as it works.
 
         Raises:
             HubopsError: as `decrypt`.
         """
-        await self.decrypt(file.read_bytes(), where)  # what is wrong is told in our words, on no terminal
-        env = {**process.environment(), "TMPDIR": str(directory)}
-        code = await process.attend([self.program, "edit", file], env=env, keys=self.keys)
-        if code not in {0, _UNCHANGED}:
-            raise _unexpected(code, where)
-        return code == 0
+        content = file.read_bytes()
+        # For sops the editor is a program that takes the text from there.
+        variables = {"SOPS_EDITOR": shlex.join(["cp", str(text)]), "TMPDIR": str(text.parent)}
+        try:
+            async with asyncio.timeout(_REPLACE_LIMIT_S):
+                done = await self._attempt(("edit", str(file)), variables=variables)
+        except TimeoutError:
+            # It asks the person to edit again, and there is none.
+            raise RepositoryError(
+                "sops does not take this", where=where, hint="Look at the kinds of values."
+            ) from None
+        if done.code not in {0, _UNCHANGED}:
+            raise _failure(done, content, where)
+
+    async def _decrypt(self, content: bytes, where: str, form: str) -> str:
+        words = ("decrypt", "--input-type", "yaml", "--output-type", form, "/dev/stdin")
+        done = await self._attempt(words, content)
+        if done.code != 0:
+            raise _failure(done, content, where)
+        return done.stdout
 
     async def _change(self, words: Sequence[str], file: Path, where: str, value: str | None = None) -> None:
         content = file.read_bytes()
@@ -130,8 +153,11 @@ class Sops:
         if done.code != 0:
             raise _failure(done, content, where)
 
-    async def _attempt(self, words: Sequence[str], stdin: bytes | None = None) -> process.Finished:
-        return await process.attempt([self.program, *words], stdin=stdin, keys=self.keys)
+    async def _attempt(
+        self, words: Sequence[str], stdin: bytes | None = None, variables: Mapping[str, str] | None = None
+    ) -> process.Finished:
+        keys = {**self.keys, **(variables or {})}
+        return await process.attempt([self.program, *words], stdin=stdin, keys=keys)
 
 
 def keys_for(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:

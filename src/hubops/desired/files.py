@@ -1,6 +1,7 @@
 """The repository's YAML files, each read once; what is wrong goes to whoever asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,15 +41,22 @@ def read_secrets(root: Path, hub: str) -> SecretFile:
     content = (root / name).read_bytes() if (root / name).is_file() else None
     rules = [root / ".gitattributes", root / "secrets/.gitattributes"]
     attributes = "\n".join(file.read_text() for file in rules if file.is_file())
-    is_closed = content is None or is_locked(content)
+    document = Document(name, {}, {})
+    if content is not None and not is_locked(content):
+        with telling_no_value():
+            document = parse_yaml(content, name)
+    return SecretFile(name, classify(content, document, attributes), content or b"", document)
+
+
+@contextmanager
+def telling_no_value() -> Iterator[None]:
+    """What is said of a value, a tag or an alias in YAML may be a secret that lacks its quotes."""
     try:
-        document = Document(name, {}, {}) if is_closed else parse_yaml(content or b"", name)
+        yield
     except RepositoryError as error:
-        # What is said of a value, a tag or an alias may be a secret that lacks its quotes.
         is_about_a_key = error.what.startswith("the key ")
         what, why = (error.what, "") if is_about_a_key else ("this is not YAML", "a value may need quotes")
         raise RepositoryError(what, where=error.where, why=why, hint=error.hint) from None
-    return SecretFile(name, classify(content, document, attributes), content or b"", document)
 
 
 def stop(error: RepositoryError) -> NoReturn:

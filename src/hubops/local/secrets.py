@@ -20,7 +20,7 @@ def load_or_create(directory: Path, hub: str) -> dict[str, Any]:
     """
     file = directory / f"{hub}.json"
     if not file.exists():
-        _create(file, json.dumps(_generate(), indent=2) + "\n")
+        _create(file, json.dumps(generate(), indent=2) + "\n")
     values: dict[str, Any] = json.loads(file.read_text())
     return values
 
@@ -41,7 +41,7 @@ def _create(file: Path, text: str) -> None:
         Path(part).unlink()
 
 
-def _generate() -> dict[str, Any]:
+def generate() -> dict[str, Any]:
     return {
         "proxy": {"secretToken": secrets.token_hex(32)},
         "hub": {
