@@ -52,9 +52,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt to deploy a hub. `number` is the deploy number, `at` its beginning and `ended_at` its end in
-    UTC (RFC 3339), "" until then.
+    """One attempt to deploy a hub. `number` is the deploy number, `at` its beginning in UTC (RFC 3339).
 
+    `ended_at` is its end, "" until then.
     `secrets` is a digest of the secret values it was done with. `why` says what was seen when it did
     not end well, masked. `override` is the reason for which it went on without a proof, `rollback_of`
     the attempt whose failure it answers (0 for none). `touched` is False when it failed before helm wrote
