@@ -12,6 +12,7 @@ _COMMANDS = {
     "build": ("hubops.cli.build", "The images of the repository."),
     "ci": ("hubops.cli.ci", "What each kind of CI run does."),
     "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),
+    "chart": ("hubops.cli.chart", "The chart of a hub: another version."),
     "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "init": ("hubops.cli.init", "Make a directory an operations repository."),

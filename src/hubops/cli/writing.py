@@ -1,6 +1,6 @@
 """What commands that write the repository share: nothing wrong is written, and what comes of it is said."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import click
@@ -15,14 +15,20 @@ from hubops.scaffold.changes import Changes
 Known = Collection[tuple[str, str]]
 
 
-def write(fleet: Fleet, changes: Changes, names: Collection[str] = ()) -> None:
+def write(
+    fleet: Fleet, changes: Changes, names: Collection[str] = (), look: Callable[[Path], None] | None = None
+) -> None:
     """Show the changes, make them, and say what the next deploy of the hubs of these names (none: all) does.
+
+    `look` may look at a copy with the changes first, and refuse them.
 
     Raises:
         RepositoryError: something would be wrong that is not wrong now; nothing was touched.
     """
     before = find_problems(fleet.root, [name for name in names if name in fleet.hubs])
     with changes.tried() as copy:
+        if look:
+            look(copy)
         require_right(copy, names, {_key(problem) for problem in before.problems})
         after = load_fleet(copy)
         hubs = [after.hubs[name] for name in names] or after.in_order()
@@ -36,18 +42,23 @@ def require_right(root: Path, names: Collection[str] = (), known: Known = ()) ->
     """Refuse files that a check has something against but what is `known`; secrets come after a hub's files.
 
     Raises:
-        RepositoryError: the first thing that is wrong; says how many more there are.
+        RepositoryError: as `refuse`.
     """
-    problems = [
-        problem
-        for problem in find_problems(root, names).problems
-        if _key(problem) not in known and not problem.where.startswith("secrets/")
-    ]
+    found = find_problems(root, names).problems
+    refuse([each for each in found if _key(each) not in known and not each.where.startswith("secrets/")])
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Refuse to write what has these problems.
+
+    Raises:
+        RepositoryError: the first, with the others below its reason.
+    """
     if not problems:
         return
     error = problems[0].error()
-    others = "".join(f"\n{problem.what} ({problem.where})" for problem in problems[1:])
-    error.why += f"{' and, also wrong:' if error.why else 'also wrong:'}{others}" if others else ""
+    others = "".join(f"\n{each.what} ({each.where}) {each.hint}".rstrip() for each in problems[1:])
+    error.why += f"{'; ' if error.why else ''}also wrong:{others}" if others else ""
     error.hint = f"Nothing was written. {error.hint}".rstrip()
     raise error
 
