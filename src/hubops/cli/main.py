@@ -16,6 +16,8 @@ _COMMANDS = {
     "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "init": ("hubops.cli.init", "Make a directory an operations repository."),
+    "disable": ("hubops.cli.disable", "Let a hub not run for a while; its data stays."),
+    "enable": ("hubops.cli.disable:enable", "Let a disabled hub run again."),
     "history": ("hubops.cli.status:history", "The deploys of hubs, the newest first."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
     "logs": ("hubops.cli.logs", "What a hub's own pods say."),

@@ -38,7 +38,8 @@ class Hub:
     `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
-    Chart.lock. `timeout_s` is how long helm waits for the release.
+    Chart.lock. `timeout_s` is how long helm waits for the release. `disabled` is what people read at the
+    address of a hub that is not to run, "" for one that is.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Hub:
     people: People = field(default_factory=People)
     proved_by: str = ""
     timeout_s: int = 600
+    disabled: str = ""
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
     lock: Document = _NO_FILE

@@ -23,6 +23,7 @@ _HUB_KEYS = {
     "namespace": str,
     "url": str,
     "timeout": int,
+    "disabled": str,
 }
 _PEOPLE_KEYS = {"admins": list, "allowed": list}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
@@ -133,6 +134,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         people=_people(files, files.read(f"{relative}/people.yaml", _PEOPLE_KEYS)),
         proved_by=own.get("proved-by", ""),
         timeout_s=own.get("timeout", 600),
+        disabled=own.get("disabled", ""),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,
         lock=files.read(f"{relative}/Chart.lock"),
