@@ -6,11 +6,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from hubops.cli import init
+from hubops.cli import chart, init
 from hubops.desired.chart_lock import check_lock
 from hubops.desired.model import Hub
 from hubops.desired.repository import load_fleet
 from hubops.errors import RepositoryError, UsageError
+from hubops.scaffold.changes import read_tree
 from hubops.scaffold.chart_upgrade import REPLACED, Replaced, find_replaced, upgraded_files
 
 CHART = """apiVersion: v2
@@ -50,6 +51,28 @@ def test_one_version_changes_and_the_lock_fits(root: Path) -> None:
     assert list(check_lock(hub(root))) == []
     locked = yaml.safe_load((root / "hub-charts/staginghub/Chart.lock").read_text())["dependencies"]
     assert [each["version"] for each in locked] == ["4.4.0", "1.2.9"]
+
+
+def test_the_lock_keeps_its_form_but_not_its_time(root: Path) -> None:
+    lock = root / "hub-charts/staginghub/Chart.lock"
+    lock.write_text(LOCK + 'generated: "2026-11-23T14:38:46Z"\n')
+    content = upgraded_files(hub(root), "4.4.0")["hub-charts/staginghub/Chart.lock"]
+    assert content is not None
+    head, digest = content.decode().split("digest: ")
+    assert head == LOCK.split("digest: ")[0].replace("4.3.0", "4.4.0")
+    assert digest.count("\n") == 1
+
+
+def test_a_version_that_is_there_already_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "hub-charts/staginghub/Chart.yaml").write_text(CHART)
+    for name, content in upgraded_files(hub(root), "4.3.0").items():
+        assert content is not None
+        (root / name).write_bytes(content)
+    monkeypatch.chdir(root)
+    before = read_tree(root, "")
+    result = CliRunner().invoke(chart.upgrade, ["staginghub", "4.3.0"])
+    assert result.output == "staginghub has 4.3.0 already.\n"
+    assert read_tree(root, "") == before
 
 
 @pytest.mark.parametrize("version", ["4", "^4.4.0", "latest", "4.x"])

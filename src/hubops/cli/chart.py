@@ -12,6 +12,7 @@ from hubops.cli.machine import local_top, project
 from hubops.cli.progress import progress
 from hubops.cli.writing import refuse, write
 from hubops.clients.helm import Helm, make_home
+from hubops.desired.chart_lock import check_lock
 from hubops.desired.model import Fleet, Hub, ImageReference, Problem, Values
 from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
@@ -48,8 +49,9 @@ def upgrade(hub: str, version: str) -> None:
     The chart is fetched; its schema and its templates must take the hub's values, or nothing is written.
     """
     fleet = load_fleet(project())
-    changes = Changes(fleet.root, upgraded_files(fleet.require_hub(hub), version))
-    if not changes.diff():
+    wanted = fleet.require_hub(hub)
+    changes = Changes(fleet.root, upgraded_files(wanted, version))
+    if wanted.chart.file not in changes.changed() and not list(check_lock(wanted)):
         click.echo(f"{hub} has {version} already.")
         return
     with progress(Redactor()) as emit:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "logs": ("hubops.cli.logs", "What a hub's own pods say."),
     "new": ("hubops.cli.new", "Add a hub: its files."),
     "plan": ("hubops.cli.plan", "What a deploy would do, and why."),
+    "remove": ("hubops.cli.remove", "Take a hub's files away; the hub itself and its data stay."),
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
     "status": ("hubops.cli.status", "What runs where, since when, and what is held."),
     "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from hubops import run
 from hubops.cli.plan import plan_from
 from hubops.desired.model import Fleet, Problem
 from hubops.desired.problems import find_problems
@@ -20,19 +21,24 @@ def write(
 ) -> None:
     """Show the changes, make them, and say what the next deploy of the hubs of these names (none: all) does.
 
+    When one of them goes, all that stay are checked: another may lean on it.
+
     `look` may look at a copy with the changes first, and refuse them.
 
     Raises:
         RepositoryError: something would be wrong that is not wrong now; nothing was touched.
     """
-    before = find_problems(fleet.root, [name for name in names if name in fleet.hubs])
     with changes.tried() as copy:
         if look:
             look(copy)
-        require_right(copy, names, {_key(problem) for problem in before.problems})
+        staying = [name for name in names if (copy / "hub-charts" / name).is_dir()]
+        gone = len(staying) < len(names)
+        checked = [] if gone else staying
+        before = find_problems(fleet.root, [name for name in checked if name in fleet.hubs])
+        require_right(copy, checked, {_key(problem) for problem in before.problems})
         after = load_fleet(copy)
-        hubs = [after.hubs[name] for name in names] or after.in_order()
-        plans = plan_from(fleet, after, hubs)
+        hubs = [after.hubs[name] for name in staying] if names else after.in_order()
+        plans = run.plan_removed(after, fleet) if gone else plan_from(fleet, after, hubs)
     click.echo(changes.diff(), nl=False)
     changes.make()
     click.echo(f"\nThe next deploy:\n{format_plan(plans)}")

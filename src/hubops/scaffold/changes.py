@@ -25,6 +25,10 @@ class Changes:
         """Files that are there already and hold something else, and what stands where a directory would."""
         return sorted(name for name in self.files if _is_in_the_way(self.root, name, self.files[name]))
 
+    def changed(self) -> list[str]:
+        """Files that will not be what they are."""
+        return [name for name, content in self.files.items() if _read(self.root / name) != content]
+
     def diff(self) -> str:
         """What is changed, as a unified diff; of what is new and long, or gone, the name and its length."""
         return "".join(self._diff(name) for name in sorted(self.files))

@@ -65,7 +65,12 @@ def upgraded_files(hub: Hub, version: str) -> dict[str, bytes | None]:
     text = (hub.directory / "Chart.yaml").read_bytes().decode()
     chart = rewrite(text, {**hub.chart.value, "dependencies": wanted}, hub.chart.file)
     below = f"hub-charts/{hub.name}/"
-    return {f"{below}Chart.yaml": chart.encode(), f"{below}Chart.lock": lock_text(wanted, locked).encode()}
+    lock = hub.directory / "Chart.lock"
+    before = lock.read_bytes().decode() if lock.is_file() else ""
+    return {
+        f"{below}Chart.yaml": chart.encode(),
+        f"{below}Chart.lock": lock_text(wanted, locked, before).encode(),
+    }
 
 
 def find_replaced(hub: Hub, version: str) -> Iterator[Problem]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubops.desired.chart_lock import helm_digest
-from hubops.desired.model import Hub, Values
-from hubops.desired.values import JUPYTERHUB, merge, prefixed
+from hubops.desired.model import Fleet, Hub, Values
+from hubops.desired.values import JUPYTERHUB, image_names, merge, prefixed
 from hubops.desired.yaml import parse_yaml
 from hubops.scaffold.changes import read_tree
 from hubops.scaffold.rewrite import rewrite
@@ -105,10 +105,24 @@ def copied_files(hub: NewHub, source: Hub, addresses: tuple[str, str]) -> dict[s
     return files
 
 
-def lock_text(wanted: list[Values], locked: list[Values]) -> str:
-    """Chart.lock as helm writes it, but for the time, which helm does not miss and which would tell nothing."""
+def removed_files(fleet: Fleet, hub: Hub) -> dict[str, None]:
+    """The files that are a hub's alone: its directory, its secrets, and the image of its name, unless others use it."""
+    trees = [hub.directory]
+    others = (other for other in fleet.hubs.values() if other is not hub)
+    used = {name for other in others for name in (other.image, *image_names(other))}
+    own = fleet.images.get(hub.name)
+    trees += [own] if own and own.parent.name == "user-images" and hub.name not in used else []
+    names = [
+        name for tree in trees for name in read_tree(tree, f"{tree.relative_to(fleet.root).as_posix()}/")
+    ]
+    secrets = f"secrets/{hub.name}.yaml"
+    return dict.fromkeys([*names, *([secrets] if (fleet.root / secrets).is_file() else [])])
+
+
+def lock_text(wanted: list[Values], locked: list[Values], before: str = "") -> str:
+    """Chart.lock, in the form of the one before; without a time, which helm does not miss and which tells nothing."""
     ordered = [{key: each[key] for key in ("name", "repository", "version")} for each in locked]
-    return _text({"dependencies": ordered, "digest": helm_digest(wanted, locked)})
+    return _text({"dependencies": ordered, "digest": helm_digest(wanted, locked)}, before)
 
 
 def _settings(settings: Values, hub: NewHub) -> Values:
