@@ -253,6 +253,17 @@ async def test_edge_restarts_when_a_hub_comes(helm: Path) -> None:
     assert "proxy-public.sky.svc:80" in after["ConfigMap", "edge"]["data"]["Caddyfile"]
 
 
+async def test_edge_shows_a_page_in_place_of_a_disabled_hub(helm: Path) -> None:
+    closed = {"name": "sky", "path": "/sky/", "namespace": "sky", "disabled": "Until <b>winter</b>: {{ x }}"}
+    found = await render(helm, EDGE, EDGE_VALUES | {"hubs": [*EDGE_VALUES["hubs"], closed]})
+    data = found["ConfigMap", "edge"]["data"]
+    assert "sky.svc" not in data["Caddyfile"]
+    assert "rewrite * /disabled-sky.html" in data["Caddyfile"]
+    assert "<p>Until &lt;b&gt;winter&lt;/b&gt;: {{ x }}</p>" in data["disabled-sky.html"]
+    volume = pods(found)["edge"]["spec"]["volumes"][0]["configMap"]
+    assert {item["key"] for item in volume["items"]} == set(data)
+
+
 async def test_database_claim_is_kept(helm: Path) -> None:
     values = merged(hub_values(), {"hub": {"db": {"pvc": {"annotations": {"a": "b"}}}}})
     claim = (await render(helm, JUPYTERHUB, values))["PersistentVolumeClaim", "hub-db-dir"]

@@ -32,6 +32,13 @@ http://:8001 {
 
 	# {{ .name }}
 	handle {{ .path }}* {
+		{{- if .disabled }}
+		header Cache-Control no-store
+		rewrite * /disabled-{{ .name }}.html
+		file_server {
+			status 503
+		}
+		{{- else }}
 		reverse_proxy {{ .service | default "proxy-public" }}.{{ .namespace }}.svc:{{ .port | default 80 }} {
 			# Progress of starting servers and output of kernels, at once.
 			flush_interval -1
@@ -49,6 +56,7 @@ http://:8001 {
 				copy_response
 			}
 		}
+		{{- end }}
 	}
 	{{- end }}
 	{{- if not $whole }}

@@ -9,7 +9,7 @@
 <h1>Hubs</h1>
 <ul>
 {{- range .Values.hubs }}
-<li><a href="{{ .path }}">{{ .name }}</a></li>
+<li><a href="{{ .path }}">{{ .name }}</a>{{ if .disabled }} (closed){{ end }}</li>
 {{- else }}
 <li>There is none yet.</li>
 {{- end }}

@@ -14,4 +14,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{ $file }}: |
   {{- tpl ($.Files.Get (printf "files/%s.tpl" $file)) $ | nindent 2 }}
 {{- end }}
+{{- range $hub := .Values.hubs }}
+{{- if $hub.disabled }}
+disabled-{{ $hub.name }}.html: |
+  {{- tpl ($.Files.Get "files/disabled.html.tpl") (merge (dict "hub" $hub) $) | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -26,5 +26,9 @@ async def deploy_edge(hubs: list[Hub], image: ImageReference, session: run.Sessi
 
 def edge_values(hubs: list[Hub], image: Values) -> Values:
     """The edge's chart values, from the fleet."""
-    listed = [{"name": hub.name, "path": hub.path, "namespace": hub.namespace} for hub in hubs]
+    listed = [
+        {"name": hub.name, "path": hub.path, "namespace": hub.namespace}
+        | ({"disabled": hub.disabled} if hub.disabled else {})
+        for hub in hubs
+    ]
     return {"image": image, "hubs": listed, "service": {"type": "NodePort", "nodePort": EDGE_NODE_PORT}}

@@ -7,7 +7,7 @@ from hubops.local import paths
 
 
 def project() -> Path:
-    """The operations repository: where we are called in it, or below it; elsewhere this checkout."""
+    """The operations repository: where we are called in it, or below it; elsewhere this checkout, if it is one."""
     here = Path.cwd()
-    found = (each for each in (here, *here.parents) if (each / SETTINGS).is_file())
-    return next(found, paths.project_dir())
+    found = (each for each in (here, *here.parents, paths.project_dir()) if (each / SETTINGS).is_file())
+    return next(found, here)

@@ -12,6 +12,7 @@ from hubops.cli.machine import load_machine, project
 from hubops.cli.progress import progress
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
+from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.secret import Redactor
 
@@ -23,8 +24,14 @@ def command(hub: str, form: str) -> None:
     """Prove that a person can get a server on HUB and run a notebook; everything is removed afterwards."""
     fleet = load_fleet(project())
     redactor = Redactor()
+    wanted = fleet.require_hub(hub)
+    if wanted.disabled:
+        hint = f"Let it run again: hubops enable {hub}; then deploy it."
+        raise RefusedError(
+            f"{hub} is disabled", where=f"hub-charts/{hub}/hub.yaml", why=wanted.disabled, hint=hint
+        )
     with progress(redactor) as emit:
-        proof = running.run(_verify(fleet, fleet.require_hub(hub), emit, redactor))
+        proof = running.run(_verify(fleet, wanted, emit, redactor))
     click.echo(json.dumps(asdict(proof)) if form == "json" else format_proof(hub, proof))
 
 

@@ -1,6 +1,6 @@
 """Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,12 @@ class Git:
         """The files that differ from the commit, as `git status --short` lists them."""
         # Whatever the person's settings say of new files.
         return (await self._run("status", "--short", "--untracked-files=normal", "--", ".")).rstrip()
+
+    async def find_uncommitted(self, names: Sequence[str]) -> list[str]:
+        """Those of the files that no commit has as they are, ignored ones apart; all where there is no repository."""
+        words = ("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *names)
+        done = await self._attempt("--literal-pathspecs", *words)
+        return [line[3:] for line in done.stdout.split("\0") if line] if done.code == 0 else list(names)
 
     async def is_published(self, commit: str) -> bool:
         """Whether a branch of a remote contains the commit, as far as was fetched; also where no remote is known."""

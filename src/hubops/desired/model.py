@@ -64,7 +64,7 @@ class Hub:
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
     Chart.lock, `settings` its hub.yaml, `people_file` its people.yaml. `timeout_s` is how long helm waits for
-    the release.
+    the release. `disabled` is what people read at the address of a hub that is not to run, "" for one that is.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Hub:
     people: People = field(default_factory=People)
     proved_by: str = ""
     timeout_s: int = 600
+    disabled: str = ""
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
     lock: Document = _NO_FILE

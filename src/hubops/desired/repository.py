@@ -25,6 +25,7 @@ _HUB_KEYS = {
     "url": str,
     "timeout": int,
     "check": dict,
+    "disabled": str,
 }
 _PEOPLE_KEYS = {**dict.fromkeys(PEOPLE_LISTS, list), "sops": dict}
 _TEXTS = ("name", "version", "repository", "alias", "condition")
@@ -134,6 +135,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         people=_people(files, people),
         proved_by=own.get("proved-by", ""),
         timeout_s=own.get("timeout", 600),
+        disabled=own.get("disabled", ""),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,
         lock=files.read(f"{relative}/Chart.lock"),

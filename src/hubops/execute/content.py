@@ -54,6 +54,14 @@ async def record_content(kube: Kube, release: str, namespace: str, content: str)
         await kube.patch(path, {"metadata": {"labels": {_CONTENT: about}}})
 
 
+async def forget_content(kube: Kube, release: str, namespace: str) -> None:
+    """Let the newest revision be as one that plain helm made: the next deploy brings it and proves it anew."""
+    newest = await _find_newest(kube, release, namespace)
+    if newest and _CONTENT in newest["metadata"]["labels"]:
+        path = f"/api/v1/namespaces/{namespace}/secrets/{newest['metadata']['name']}"
+        await kube.patch(path, {"metadata": {"labels": {_CONTENT: None}}})
+
+
 async def _find_newest(kube: Kube, release: str, namespace: str) -> Json | None:
     revisions, _ = await kube.list(
         f"/api/v1/namespaces/{namespace}/secrets", labels=f"owner=helm,name={release}"

@@ -24,5 +24,7 @@ def _xdg(variable: str, default: str) -> Path:
 
 
 def project_dir() -> Path:
-    """The checkout this package runs from: toolchain/, images/ and charts/ lie there."""
-    return Path(__file__).resolve().parents[3]
+    """Where toolchain/, images/ and charts/ lie: in an installed package, else in the checkout it runs from."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "project"
+    return installed if installed.is_dir() else package.parents[1]

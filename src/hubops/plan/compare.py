@@ -1,10 +1,11 @@
 """What would change on a hub, from what it has to what is wanted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hubops.desired.model import Hub, People
 from hubops.plan.differences import differences
-from hubops.plan.model import CREATE, DEPLOY, HELD, NOTHING, PEOPLE, WAITS, Course, Decision, HubPlan
+from hubops.plan.model import CREATE, DEPLOY, DISABLE, HELD, NOTHING, PEOPLE, WAITS, Course, Decision, HubPlan
 from hubops.state.model import Content
 
 
@@ -20,6 +21,18 @@ def compare(
     if has.key != wanted.key or build:
         return HubPlan(hub.name, DEPLOY, "", 0, tuple(build), changes, people, chart)
     return HubPlan(hub.name, PEOPLE if any(people) else NOTHING, people=people)
+
+
+def disabled(hub: Hub, *, already: bool) -> HubPlan:
+    """The plan for a hub that is not to run."""
+    if already:
+        return HubPlan(hub.name, NOTHING, f"it is disabled: {hub.disabled}")
+    return HubPlan(hub.name, DISABLE, f"{hub.disabled}; its data stays, its people's servers are ended")
+
+
+def anew(found: HubPlan, reason: str) -> HubPlan:
+    """The plan for a hub of which something else stands than was deployed last: at least that is brought again."""
+    return replace(found, action=DEPLOY, reason=reason) if found.action in {NOTHING, PEOPLE} else found
 
 
 def _renamed(old: str, new: str) -> str:

@@ -13,6 +13,7 @@ class Course(Enum):
     DEPLOY = "deploy"
     HELD = "held"
     NOT_PROVED = "waits for proof"
+    DISABLED = "disabled"
 
 
 @dataclass(frozen=True)
@@ -59,5 +60,5 @@ class HubPlan:
 
 
 NOTHING, DEPLOY, CREATE, PEOPLE = "nothing", "deploy", "create", "people only"
-HELD, WAITS, LEFT = "held", "waits for proof", "left alone"
-CHANGES = {DEPLOY, CREATE, PEOPLE}
+HELD, WAITS, LEFT, DISABLE = "held", "waits for proof", "left alone", "disable"
+CHANGES = {DEPLOY, CREATE, PEOPLE, DISABLE}

@@ -12,6 +12,7 @@ class Result(Enum):
     UNCHANGED = "nothing changed"
     PLANNED = "would change"
     PEOPLE = "people updated"
+    DISABLED = "disabled"
     HELD = "held"
     NOT_PROVED = "waits for proof"
     REFUSED = "refused"

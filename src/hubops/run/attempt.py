@@ -27,10 +27,14 @@ _REASON_LIMIT = 4000  # characters of a failure's text that a record keeps
 
 @dataclass(frozen=True)
 class Made:
-    """What an attempt did: its deploy number, 0 when there was nothing to do; whether a proof was run."""
+    """What an attempt did: its deploy number, 0 when there was nothing to do; whether a proof was run.
+
+    `stopped`: the hub is disabled, and ran until now.
+    """
 
     number: int = 0
     proved: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from hubops.desired.values import image_names
 from hubops.errors import HubopsError, OutOfReachError, RefusedError, RepositoryError, RolledBackError
 from hubops.events import Emit
 from hubops.execute.mark import require_cluster
-from hubops.plan.model import Course
+from hubops.plan.model import Course, Decision
 from hubops.report.model import Outcome, Result, Told
+from hubops.run.attempt import Made
+from hubops.run.disable import disable
 from hubops.run.hub import Deployed, Terms, deploy
 from hubops.run.images import build_images
 from hubops.run.session import Machine, Session, open_session
@@ -37,7 +39,13 @@ class Ways:
 
 
 async def deploy_in_turn(fleet: Fleet, hub: Hub, session: Session, terms: Terms, ways: Ways) -> Deployed:
-    """Deploy a hub if the hub that proves it has proved it, wherever that one runs; as `deploy`."""
+    """Deploy a hub if the hub that proves it has proved it, wherever that one runs; as `deploy`.
+
+    One that is disabled is stopped instead.
+    """
+    if hub.disabled:
+        decision = Decision(Course.DISABLED, hub.disabled)
+        return Deployed(decision, Made(stopped=await disable(hub, session)))
     try:
         prover = await prover_history(fleet, hub, session, ways)
     except HubopsError:
@@ -87,11 +95,8 @@ class _Merge:
         began = monotonic()
         try:
             session = await self._session(hub.cluster)
-            missing = [
-                name
-                for name in image_names(hub, *session.machine.top)
-                if not await self._image(name, session.machine)
-            ]
+            names = [] if hub.disabled else image_names(hub, *session.machine.top)
+            missing = [name for name in names if not await self._image(name, session.machine)]
             if missing:
                 note = f"its image {missing[0]} could not be built"
                 self.outcomes.append(Outcome("hub", hub.name, Result.SKIPPED, note))
@@ -176,6 +181,8 @@ def _result(deployed: Deployed) -> Result:
         return Result.HELD
     if decision.course is Course.NOT_PROVED:
         return Result.NOT_PROVED
+    if made.stopped:
+        return Result.DISABLED
     if not made.number:
         return Result.UNCHANGED
     return Result.PROVED if made.proved else Result.PEOPLE

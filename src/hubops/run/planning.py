@@ -10,7 +10,9 @@ from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.values import image_names, render_values
 from hubops.errors import OutOfReachError
 from hubops.execute.bundle import make_bundle
-from hubops.plan.compare import compare, stopped
+from hubops.execute.content import read_deployed
+from hubops.execute.scale import find_running
+from hubops.plan.compare import anew, compare, disabled, stopped
 from hubops.plan.decide import decide
 from hubops.plan.model import DEPLOY, LEFT, NOTHING, Course, HubPlan
 from hubops.run.fleet import Ways, prover_history
@@ -25,6 +27,8 @@ async def plan_hub(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> HubP
     Raises:
         HubopsError: a file is wrong, or the cluster or the registry cannot be asked.
     """
+    if hub.disabled:
+        return disabled(hub, already=not any(await find_running(session.kube, hub.release, hub.namespace)))
     learn_secrets(hub, session)
     machine = session.machine
     images, build = {}, []
@@ -46,6 +50,8 @@ async def plan_hub(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> HubP
     found_plan = compare(hub, wanted, standing.content if standing else None, None, build)
     if standing and not own.settled and found_plan.action == NOTHING:
         found_plan = replace(found_plan, action=DEPLOY, reason=f"deploy {number} of it was not proved")
+    elif standing and not (await read_deployed(session.kube, hub.release, hub.namespace)).ours:
+        found_plan = anew(found_plan, "its release is not as hubops left it, or the hub was disabled")
     reason = decision.reason or found_plan.reason
     return replace(found_plan, deployed=number, reason=reason)
 
@@ -57,12 +63,15 @@ def plan_against(fleet: Fleet, before: Fleet, hub: Hub, top: tuple[Values, ...] 
         RepositoryError: a file is wrong.
     """
     old = before.hubs.get(hub.name)
+    if hub.disabled:
+        return disabled(hub, already=old is None or bool(old.disabled))
     wanted = _content(fleet, hub, _tags(fleet, hub, top), top)
     if old is None:
         return compare(hub, wanted, None, None, sorted(wanted.images))
     has = _content(before, old, _tags(before, old, top), top)
     build = [name for name, image in sorted(wanted.images.items()) if has.images.get(name) != image]
-    return compare(hub, wanted, has, old.people, build)
+    found = compare(hub, wanted, has, old.people, build)
+    return anew(found, "it was disabled") if old.disabled else found
 
 
 def plan_removed(fleet: Fleet, before: Fleet) -> list[HubPlan]:

@@ -1,0 +1,219 @@
+"""What `hubops new` decides when nobody said it, and what it asks for on a terminal."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from hubops.answer import Present, Unknown
+from hubops.cli import running
+from hubops.clients.chart_repository import find_versions
+from hubops.desired.model import Cluster, Fleet, Hub, Values
+from hubops.desired.repository import load_values
+from hubops.desired.values import JUPYTERHUB, merge
+from hubops.desired.values_check import UPSTREAM
+from hubops.errors import OutOfReachError, UsageError
+from hubops.names import did_you_mean
+from hubops.scaffold.hub_files import ChartPin, embedded_pin
+from hubops.scaffold.providers import PROVIDERS, Provider, callback_values, provider_of, values_of
+
+_STABLE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The options; None where nothing was said."""
+
+    hub: str
+    source: str | None = None
+    stage: str | None = None
+    cluster: str | None = None
+    proved_by: str | None = None
+    image: str | None = None
+    new_image: bool = False
+    auth: str | None = None
+    answers: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    chart_version: str | None = None
+    chart_repository: str | None = None
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class Login:
+    """How people log in to the hub at `home`: the values that it takes; the provider where hubops knows it."""
+
+    home: str
+    values: Values
+    provider: Provider | None
+
+    def secrets(self) -> list[str]:
+        """What has to be among the hub's secrets."""
+        if not self.provider:
+            return []
+        own = self.values.get("hub", {}).get("config", {}).get(self.provider.section, {})
+        return [key for key in self.provider.secrets if key not in own]
+
+
+def choose_cluster(clusters: dict[str, Cluster], wishes: Wishes, source: Hub | None) -> Cluster:
+    """Where the hub runs.
+
+    Raises:
+        UsageError: there is no such cluster, or nobody said which.
+    """
+    only = next(iter(clusters)) if len(clusters) == 1 else ""
+    name = (
+        wishes.cluster or (source.cluster.name if source else only) or _pick("Cluster", "--cluster", clusters)
+    )
+    if name not in clusters:
+        raise UsageError(
+            f"there is no cluster {name}", where="hubops.yaml", hint=did_you_mean(name, clusters)
+        )
+    return clusters[name]
+
+
+def choose_stage(fleet: Fleet, wishes: Wishes, source: Hub | None) -> str:
+    """The stage: what comes before production is made first."""
+    usual = "production" if any(hub.stage == "staging" for hub in fleet.hubs.values()) else "staging"
+    return wishes.stage or (source.stage if source else usual)
+
+
+def choose_prover(fleet: Fleet, wishes: Wishes, stage: str, cluster: Cluster) -> Hub | None:
+    """The hub that proves this one; a staging hub needs none.
+
+    Raises:
+        UsageError: there is no such hub, or several could be meant.
+    """
+    if wishes.proved_by:
+        return fleet.require_hub(wishes.proved_by)
+    if stage == "staging" or wishes.proved_by == "":
+        return None
+    staging = {hub.name: hub for hub in fleet.hubs.values() if hub.stage == "staging"}
+    near = {name: hub for name, hub in staging.items() if hub.cluster == cluster} or staging
+    if len(near) > 1:
+        return near[_pick("Proved by", "--proved-by", near)]
+    return next(iter(near.values()), None)
+
+
+def choose_image(fleet: Fleet, wishes: Wishes, like: Hub | None) -> str:
+    """The user image: as that of the hub it is `like`, else the only one; "" where there is none to take.
+
+    Raises:
+        UsageError: there is no such image, or several could be meant.
+    """
+    own = {name: path for name, path in fleet.images.items() if path.parent.name == "user-images"}
+    if wishes.image and wishes.image not in fleet.images:
+        raise UsageError(
+            f"nothing builds the image {wishes.image}",
+            where="user-images/",
+            hint=did_you_mean(wishes.image, own),
+        )
+    if wishes.image or wishes.new_image or wishes.hub in own:
+        return wishes.image or wishes.hub
+    if like and like.image:
+        return like.image
+    return _pick("Image", "--image", own) if len(own) > 1 else next(iter(own), "")
+
+
+def choose_chart(fleet: Fleet, wishes: Wishes, prover: Hub | None) -> ChartPin:
+    """JupyterHub's chart: as the proving hub has it, for else it would never be proved; else the newest upstream.
+
+    Raises:
+        UsageError: the embedded chart is wanted and not there.
+        OutOfReachError: no chart can be had.
+    """
+    embedded = embedded_pin(fleet.root)
+    if wishes.embedded:
+        if embedded is None:
+            raise UsageError("there is no embedded chart here", where="charts/jupyterhub/")
+        return embedded
+    address = wishes.chart_repository or UPSTREAM[1]
+    if wishes.chart_version:
+        return ChartPin(wishes.chart_version, address)
+    if prover and not wishes.chart_repository and (pin := _pin_of(prover)):
+        return pin
+    answer = running.run(find_versions(address, JUPYTERHUB))
+    if isinstance(answer, Present) and (newest := newest_stable(answer.value)):
+        return ChartPin(newest, address)
+    why = answer.reason if isinstance(answer, Unknown) else f"{address} has no release of {JUPYTERHUB}"
+    if embedded is None or wishes.chart_repository:
+        hint = "Say which version: --chart-version; it is fetched by the deploy."
+        raise OutOfReachError("no version of the upstream chart is known", where=address, why=why, hint=hint)
+    click.echo(f"The chart that comes with hubops is used: {why}", err=True)
+    return embedded
+
+
+def newest_stable(versions: Sequence[str]) -> str:
+    """The highest version that is no pre-release; "" where there is none."""
+    found = [
+        (tuple(map(int, match.groups())), match[0]) for each in versions if (match := _STABLE.fullmatch(each))
+    ]
+    return max(found, default=((), ""))[1]
+
+
+def choose_login(fleet: Fleet, wishes: Wishes, cluster: Cluster, source: Hub | None) -> Login | None:
+    """How people log in; None on the local cluster, which has generated passwords.
+
+    Raises:
+        UsageError: nobody said it, or an answer is missing.
+    """
+    if cluster.local and not wishes.auth:
+        return None
+    if not cluster.url:
+        hint = "Write its public address there: url: https://..."
+        raise UsageError(f"the cluster {cluster.name} has no url", where="hubops.yaml", hint=hint)
+    home = f"{cluster.url}/{wishes.hub}/"
+    known = _known_login(fleet.root, choose_stage(fleet, wishes, source), cluster, source)
+    if known and not wishes.auth:
+        provider = provider_of(known)
+        return Login(home, callback_values(provider, home) if provider else {}, provider)
+    provider = PROVIDERS[wishes.auth or _pick("How people log in", "--auth", PROVIDERS)]
+    return Login(home, values_of(provider, _answers(provider, wishes.answers), home), provider)
+
+
+def _known_login(root: Path, stage: str, cluster: Cluster, source: Hub | None) -> str:
+    """What the hub's shared values, or those of the hub it copies, say already."""
+    names = ("organisation", f"clusters/{cluster.name}", f"stages/{stage}")
+    layers = [load_values(root, name).get(JUPYTERHUB) or {} for name in names]
+    own = (source.values.get(source.prefix) or {}) if source and source.prefix else {}
+    found: object = merge(*layers, own)
+    for key in ("hub", "config", "JupyterHub", "authenticator_class"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return str(found or "")
+
+
+def _answers(provider: Provider, said: Sequence[str]) -> dict[str, str]:
+    answers = dict(_pair(each) for each in said)
+    if sys.stdin.isatty():
+        for key, answer in provider.answers.items():
+            if key not in answers:
+                answers[key] = click.prompt(
+                    answer.question, default=None if answer.required else "", show_default=False, err=True
+                )
+    return answers
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is no setting", hint="Write --set KEY=VALUE.")
+    return key, value
+
+
+def _pin_of(hub: Hub) -> ChartPin | None:
+    """The chart that the hub's Chart.lock holds."""
+    locked = hub.lock.value.get("dependencies") or []
+    found = (each for each in locked if isinstance(each, dict) and each.get("name") == JUPYTERHUB)
+    return next((ChartPin(str(each["version"]), str(each["repository"])) for each in found), None)
+
+
+def _pick(question: str, option: str, known: Mapping[str, object]) -> str:
+    """One of several names, asked for on a terminal."""
+    names = sorted(known)
+    if not sys.stdin.isatty() or not names:
+        hint = f"Known: {', '.join(names)}." if names else "There is none yet."
+        raise UsageError(f"nobody said {option}", hint=hint)
+    return str(click.prompt(question, type=click.Choice(names), err=True))
