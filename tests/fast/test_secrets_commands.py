@@ -85,6 +85,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for hub in HUBS:
         shutil.copytree(PROJECT / "hub-charts/staginghub", root / "hub-charts" / hub)
         (root / "hub-charts" / hub / "hub.yaml").write_text("stage: staging\ncluster: campus\nimage: earth\n")
+        chart = root / "hub-charts" / hub / "Chart.yaml"
+        chart.write_text(chart.read_text().replace("name: staginghub", f"name: {hub}"))
     (root / "hubops.yaml").write_text(
         "clusters: {campus: {kubeconfig-context: campus}, local: {local: true}}\n"
     )

@@ -93,6 +93,9 @@ async def apply_people(hub: Hub, session: Session) -> Made:
         RefusedError: nothing of the hub was proved yet.
         HubopsError: as `deploy`.
     """
+    if hub.disabled:
+        session.emit(Remark(f"{hub.name} is disabled: nobody is on it, and its next deploy goes by the file"))
+        return Made()
     learn_secrets(hub, session)
     hub = session.machine.opened(hub)
     async with hold_and_write(session, hub.name) as writer:
