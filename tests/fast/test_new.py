@@ -23,7 +23,8 @@ from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.errors import HubopsError, OutOfReachError, UsageError
 from hubops.scaffold.changes import read_tree
-from hubops.scaffold.providers import PROVIDERS, provider_of
+from hubops.scaffold.logins import provider_of
+from hubops.scaffold.providers import PROVIDERS
 
 CAMPUS = "  campus:\n    kubeconfig-context: campus-admin\n    url: https://hubs.example.org\n"
 NOBODY = "http://127.0.0.1:9/"
@@ -144,6 +145,11 @@ REFUSED = {
     "no such image": (["a", "--cluster", "local", "--image", "noteboko"], "nothing builds the image noteboko"),
     "no such prover": (["a", "--cluster", "local", "--proved-by", "earth"], "there is no hub earth"),
     "no such source": (["a", "--from", "earth"], "there is no hub earth"),
+    "a copy with another chart": (["a", "--from", "staginghub", "--chart-version", "4.4.0"], "with --from the chart is"),
+    "two charts": (["a", "--cluster", "local", "--embedded", "--chart-version", "4.4.0"], "--embedded excludes"),
+    "two images": (["a", "--cluster", "local", "--image", "notebook", "--new-image"], "--image excludes --new-image"),
+    "a range": (["a", "--cluster", "local", "--chart-version", "4.x"], "'4.x' is no version of a chart"),
+    "an answer that nobody asked for": (["a", "--cluster", "local", "--set", "client_id=1"], "--set is for --auth"),
 }  # fmt: skip
 
 
@@ -240,6 +246,18 @@ def test_another_hubs_settings_are_copied_without_what_is_its_own(root: Path) ->
     assert not (root / "hub-charts/moon/charts").exists()
     assert "client_id, client_secret" in result.output
     assert {problem.where for problem in find_problems(root, ["moon"]).problems} == {"secrets/moon.yaml"}
+
+
+def test_a_copy_is_proved_by_who_proves_the_other(root: Path) -> None:
+    new("try", "--cluster", "local", "--stage", "staging")
+    new("earth", "--cluster", "local", "--proved-by", "try")
+    new("alone", "--cluster", "local", "--proved-by", "")
+    settings = root / "hub-charts/earth/hub.yaml"
+    settings.write_text(f"{settings.read_text()}disabled: Until winter\n")
+    assert new("moon", "--from", "earth").exit_code == 0
+    assert new("sun", "--from", "alone").exit_code == 0
+    hubs = load_fleet(root).hubs
+    assert (hubs["moon"].proved_by, hubs["moon"].disabled, hubs["sun"].proved_by) == ("try", "", "")
 
 
 def test_a_copy_for_a_cluster_of_others_needs_a_way_to_log_in(root: Path) -> None:

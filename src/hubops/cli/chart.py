@@ -54,7 +54,7 @@ def upgrade(hub: str, version: str) -> None:
     if wanted.chart.file not in changes.changed() and not list(check_lock(wanted)):
         click.echo(f"{hub} has {version} already.")
         return
-    with progress(Redactor()) as emit:
+    with progress() as emit:
         write(fleet, changes, [hub], lambda copy: running.run(_look(copy, hub, version, emit)))
 
 
@@ -102,9 +102,6 @@ async def _render(helm: Helm, fleet: Fleet, hub: Hub, directory: Path) -> None:
     try:
         await helm.template(hub.release, hub.namespace, bundle.chart, [values])
     except ReleaseError as error:
-        what, hint = (
-            f"the chart refuses the values of {hub.name}",
-            "Nothing was written. Change what it names.",
-        )
-        where = f"hub-charts/{hub.name}/values.yaml"
+        what, where = f"the chart refuses the values of {hub.name}", f"hub-charts/{hub.name}/values.yaml"
+        hint = "Nothing was written. Change what it names."
         raise RepositoryError(what, where=where, why=error.why, hint=hint) from error

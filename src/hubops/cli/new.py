@@ -6,15 +6,14 @@ import click
 
 from hubops.cli.machine import project
 from hubops.cli.new_choices import (
-    Login,
     Wishes,
     choose_chart,
     choose_cluster,
     choose_image,
-    choose_login,
     choose_prover,
     choose_stage,
 )
+from hubops.cli.new_login import Login, choose_login
 from hubops.cli.writing import write
 from hubops.desired.files import Files
 from hubops.desired.model import Cluster, Fleet, Hub
@@ -25,7 +24,8 @@ from hubops.errors import UsageError
 from hubops.names import is_dns_label
 from hubops.scaffold.changes import Changes
 from hubops.scaffold.hub_files import NewHub, copied_files, hub_files
-from hubops.scaffold.providers import PROVIDERS, form_of
+from hubops.scaffold.logins import form_of
+from hubops.scaffold.providers import PROVIDERS
 from hubops.scaffold.repository_files import image_files
 
 # Namespaces that are not a hub's: hubops' own and Kubernetes'.
@@ -60,6 +60,7 @@ def command(**options: Any) -> None:
     """Write the files of HUB, and say what to enter at the provider of its logins."""
     wishes, fleet = Wishes(**options), load_fleet(project())
     _require_name(wishes.hub, fleet)
+    wishes.require_agreement()
     source = fleet.require_hub(wishes.source) if wishes.source else None
     cluster = choose_cluster(read_clusters(Files(fleet.root)), wishes, source)
     login = choose_login(fleet, wishes, cluster, source)
@@ -84,7 +85,7 @@ def _files(
     fleet: Fleet, wishes: Wishes, cluster: Cluster, login: Login | None, source: Hub | None
 ) -> dict[str, bytes]:
     stage = choose_stage(fleet, wishes, source)
-    prover = choose_prover(fleet, wishes, stage, cluster)
+    prover = choose_prover(fleet, wishes, stage, cluster, source)
     image = choose_image(fleet, wishes, source or prover)
     proved_by, values = prover.name if prover else "", login.values if login else {}
     hub = NewHub(wishes.hub, stage, cluster.name, image, proved_by, values, wishes.admins)
@@ -108,7 +109,6 @@ def _next(name: str, cluster: Cluster, login: Login | None, prefix: str) -> str:
         provider = login.provider
         section = ".".join(part for part in (prefix, "hub.config", provider.section) if part)
         lines += ["", f"How people log in: {provider.authenticator}", form_of(provider, login.home)]
-        lines += (
-            [f"Among the secrets, below {section}: {', '.join(login.secrets())}"] if login.secrets() else []
-        )
+        shown = ", ".join(login.secrets())
+        lines += [f"Among the secrets, below {section}: {shown}"] if shown else []
     return "\n".join(lines)

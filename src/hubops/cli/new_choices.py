@@ -4,21 +4,20 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
 from hubops.answer import Present, Unknown
 from hubops.cli import running
 from hubops.clients.chart_repository import find_versions
-from hubops.desired.model import Cluster, Fleet, Hub, Values
-from hubops.desired.repository import load_values
-from hubops.desired.values import JUPYTERHUB, merge
+from hubops.desired.chart_lock import exact_version
+from hubops.desired.model import Cluster, Fleet, Hub
+from hubops.desired.settings import SETTINGS
+from hubops.desired.values import JUPYTERHUB
 from hubops.desired.values_check import UPSTREAM
 from hubops.errors import OutOfReachError, UsageError
 from hubops.names import did_you_mean
 from hubops.scaffold.hub_files import ChartPin, embedded_pin
-from hubops.scaffold.providers import PROVIDERS, Provider, callback_values, provider_of, values_of
 
 _STABLE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -41,21 +40,22 @@ class Wishes:
     chart_repository: str | None = None
     embedded: bool = False
 
+    def require_agreement(self) -> None:
+        """Refuse options of which one would make another mean nothing.
 
-@dataclass(frozen=True)
-class Login:
-    """How people log in to the hub at `home`: the values that it takes; the provider where hubops knows it."""
-
-    home: str
-    values: Values
-    provider: Provider | None
-
-    def secrets(self) -> list[str]:
-        """What has to be among the hub's secrets."""
-        if not self.provider:
-            return []
-        own = self.values.get("hub", {}).get("config", {}).get(self.provider.section, {})
-        return [key for key in self.provider.secrets if key not in own]
+        Raises:
+            UsageError: names them.
+        """
+        upstream = self.chart_version or self.chart_repository
+        if self.source and (upstream or self.embedded):
+            hint = f"Leave the others out; afterwards: hubops chart upgrade {self.hub} VERSION"
+            raise UsageError("with --from the chart is that of the other hub", hint=hint)
+        for one, other, said in (
+            ("--embedded", "--chart-version or --chart-repository", self.embedded and upstream),
+            ("--image", "--new-image", self.image and self.new_image),
+        ):
+            if said:
+                raise UsageError(f"{one} excludes {other}", hint="Say one of them.")
 
 
 def choose_cluster(clusters: dict[str, Cluster], wishes: Wishes, source: Hub | None) -> Cluster:
@@ -66,12 +66,10 @@ def choose_cluster(clusters: dict[str, Cluster], wishes: Wishes, source: Hub | N
     """
     only = next(iter(clusters)) if len(clusters) == 1 else ""
     name = (
-        wishes.cluster or (source.cluster.name if source else only) or _pick("Cluster", "--cluster", clusters)
+        wishes.cluster or (source.cluster.name if source else only) or pick("Cluster", "--cluster", clusters)
     )
     if name not in clusters:
-        raise UsageError(
-            f"there is no cluster {name}", where="hubops.yaml", hint=did_you_mean(name, clusters)
-        )
+        raise UsageError(f"there is no cluster {name}", where=SETTINGS, hint=did_you_mean(name, clusters))
     return clusters[name]
 
 
@@ -81,8 +79,10 @@ def choose_stage(fleet: Fleet, wishes: Wishes, source: Hub | None) -> str:
     return wishes.stage or (source.stage if source else usual)
 
 
-def choose_prover(fleet: Fleet, wishes: Wishes, stage: str, cluster: Cluster) -> Hub | None:
-    """The hub that proves this one; a staging hub needs none.
+def choose_prover(
+    fleet: Fleet, wishes: Wishes, stage: str, cluster: Cluster, source: Hub | None
+) -> Hub | None:
+    """The hub that proves this one, as that of the hub it copies; a staging hub needs none.
 
     Raises:
         UsageError: there is no such hub, or several could be meant.
@@ -91,10 +91,12 @@ def choose_prover(fleet: Fleet, wishes: Wishes, stage: str, cluster: Cluster) ->
         return fleet.require_hub(wishes.proved_by)
     if stage == "staging" or wishes.proved_by == "":
         return None
+    if source and source.stage == stage:
+        return fleet.hubs.get(source.proved_by)
     staging = {hub.name: hub for hub in fleet.hubs.values() if hub.stage == "staging"}
     near = {name: hub for name, hub in staging.items() if hub.cluster == cluster} or staging
     if len(near) > 1:
-        return near[_pick("Proved by", "--proved-by", near)]
+        return near[pick("Proved by", "--proved-by", near)]
     return next(iter(near.values()), None)
 
 
@@ -115,14 +117,14 @@ def choose_image(fleet: Fleet, wishes: Wishes, like: Hub | None) -> str:
         return wishes.image or wishes.hub
     if like and like.image:
         return like.image
-    return _pick("Image", "--image", own) if len(own) > 1 else next(iter(own), "")
+    return pick("Image", "--image", own) if len(own) > 1 else next(iter(own), "")
 
 
 def choose_chart(fleet: Fleet, wishes: Wishes, prover: Hub | None) -> ChartPin:
     """JupyterHub's chart: as the proving hub has it, for else it would never be proved; else the newest upstream.
 
     Raises:
-        UsageError: the embedded chart is wanted and not there.
+        UsageError: the embedded chart is wanted and not there, or what is wanted is no version.
         OutOfReachError: no chart can be had.
     """
     embedded = embedded_pin(fleet.root)
@@ -132,6 +134,9 @@ def choose_chart(fleet: Fleet, wishes: Wishes, prover: Hub | None) -> ChartPin:
         return embedded
     address = wishes.chart_repository or UPSTREAM[1]
     if wishes.chart_version:
+        if exact_version(wishes.chart_version) != wishes.chart_version.removeprefix("v"):
+            what = f"{wishes.chart_version!r} is no version of a chart"
+            raise UsageError(what, hint="Write for example 4.4.0.")
         return ChartPin(wishes.chart_version, address)
     if prover and not wishes.chart_repository and (pin := _pin_of(prover)):
         return pin
@@ -154,55 +159,6 @@ def newest_stable(versions: Sequence[str]) -> str:
     return max(found, default=((), ""))[1]
 
 
-def choose_login(fleet: Fleet, wishes: Wishes, cluster: Cluster, source: Hub | None) -> Login | None:
-    """How people log in; None on the local cluster, which has generated passwords.
-
-    Raises:
-        UsageError: nobody said it, or an answer is missing.
-    """
-    if cluster.local and not wishes.auth:
-        return None
-    if not cluster.url:
-        hint = "Write its public address there: url: https://..."
-        raise UsageError(f"the cluster {cluster.name} has no url", where="hubops.yaml", hint=hint)
-    home = f"{cluster.url}/{wishes.hub}/"
-    known = _known_login(fleet.root, choose_stage(fleet, wishes, source), cluster, source)
-    if known and not wishes.auth:
-        provider = provider_of(known)
-        return Login(home, callback_values(provider, home) if provider else {}, provider)
-    provider = PROVIDERS[wishes.auth or _pick("How people log in", "--auth", PROVIDERS)]
-    return Login(home, values_of(provider, _answers(provider, wishes.answers), home), provider)
-
-
-def _known_login(root: Path, stage: str, cluster: Cluster, source: Hub | None) -> str:
-    """What the hub's shared values, or those of the hub it copies, say already."""
-    names = ("organisation", f"clusters/{cluster.name}", f"stages/{stage}")
-    layers = [load_values(root, name).get(JUPYTERHUB) or {} for name in names]
-    own = (source.values.get(source.prefix) or {}) if source and source.prefix else {}
-    found: object = merge(*layers, own)
-    for key in ("hub", "config", "JupyterHub", "authenticator_class"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return str(found or "")
-
-
-def _answers(provider: Provider, said: Sequence[str]) -> dict[str, str]:
-    answers = dict(_pair(each) for each in said)
-    if sys.stdin.isatty():
-        for key, answer in provider.answers.items():
-            if key not in answers:
-                answers[key] = click.prompt(
-                    answer.question, default=None if answer.required else "", show_default=False, err=True
-                )
-    return answers
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"{text!r} is no setting", hint="Write --set KEY=VALUE.")
-    return key, value
-
-
 def _pin_of(hub: Hub) -> ChartPin | None:
     """The chart that the hub's Chart.lock holds."""
     locked = hub.lock.value.get("dependencies") or []
@@ -210,7 +166,7 @@ def _pin_of(hub: Hub) -> ChartPin | None:
     return next((ChartPin(str(each["version"]), str(each["repository"])) for each in found), None)
 
 
-def _pick(question: str, option: str, known: Mapping[str, object]) -> str:
+def pick(question: str, option: str, known: Mapping[str, object]) -> str:
     """One of several names, asked for on a terminal."""
     names = sorted(known)
     if not sys.stdin.isatty() or not names:

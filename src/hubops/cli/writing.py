@@ -21,9 +21,7 @@ def write(
 ) -> None:
     """Show the changes, make them, and say what the next deploy of the hubs of these names (none: all) does.
 
-    When one of them goes, all that stay are checked: another may lean on it.
-
-    `look` may look at a copy with the changes first, and refuse them.
+    When one of them goes, all that stay are checked, for another may lean on it. `look` may look at a copy with the changes first, and refuse them.
 
     Raises:
         RepositoryError: something would be wrong that is not wrong now; nothing was touched.

@@ -1,1 +1,1 @@
-"""Writing an operator's repository. Pure: from choices to text; cli/ writes the files."""
+"""Writing an operator's repository: the texts, and putting them where they belong."""

@@ -14,7 +14,7 @@ from hubops.scaffold.rewrite import rewrite
 EMBEDDED = "file://../../charts/jupyterhub"
 _OWN = "# What this hub has of its own; what it shares with others is in values/.\n"
 # Of hub.yaml; each belongs to one hub and no other.
-_NOT_COPIED = ("release", "namespace", "url")
+_NOT_COPIED = ("release", "namespace", "url", "disabled")
 
 
 @dataclass(frozen=True)
