@@ -9,6 +9,7 @@ from hubops.cli.lazy import LazyGroup
 from hubops.errors import HubopsError
 
 _COMMANDS = {
+    "archive": ("hubops.cli.archive", "A hub's database and homes into a directory."),
     "build": ("hubops.cli.build", "The images of the repository."),
     "ci": ("hubops.cli.ci", "What each kind of CI run does."),
     "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),

@@ -3,6 +3,8 @@
 The only package whose modules call several stages.
 """
 
+from hubops.run.archive import Made as ArchiveMade
+from hubops.run.archive import archive_hub
 from hubops.run.fleet import Ways, deploy_in_turn, merge
 from hubops.run.hub import Deployed, Terms, deploy
 from hubops.run.images import build_images, find_images, try_image
@@ -14,11 +16,13 @@ from hubops.run.session import Machine, Session, check_setup, leaves, open_sessi
 from hubops.run.verify import verify_hub
 
 __all__ = [
+    "ArchiveMade",
     "Deployed",
     "Machine",
     "Session",
     "Terms",
     "Ways",
+    "archive_hub",
     "build_images",
     "check_setup",
     "deploy",
