@@ -100,7 +100,7 @@ def _manifest(name: str, hub: str, claim: Claim, pod: HubPod, token_sha256: str,
         "kind": "Pod",
         "metadata": {"name": name, "labels": {LABEL: hub}},
         "spec": {
-            **({"nodeName": claim.node} if claim.node else {}),
+            **({"nodeName": claim.node} if claim.node.strip("?") else {}),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",

@@ -1,8 +1,10 @@
 """What an archive holds, in a few lines; people are counted, not named."""
 
+from collections import Counter
 from pathlib import Path
 
-from hubops.state.archive_model import Manifest
+from hubops.desired.model import Hub
+from hubops.state.archive_model import Doomed, Kind, Manifest
 
 _UNITS = ("B", "KiB", "MiB", "GiB")
 _STEP = 1024
@@ -22,6 +24,38 @@ def format_archive(manifest: Manifest, directory: Path) -> str:
     ]
     if in_use:
         lines.append(f"  {in_use} homes were in use; {changed} files changed while they were read")
+    return "\n".join(lines)
+
+
+def format_restored(manifest: Manifest) -> str:
+    """What came back, and from when."""
+    databases = len(manifest.archived) - manifest.homes
+    return (
+        f"{manifest.hub}: {databases} database and {manifest.homes} homes are as they were at {manifest.at}; "
+        f"now prove it: hubops verify {manifest.hub}"
+    )
+
+
+def format_doomed(hub: Hub, doomed: Doomed) -> str:
+    """What a removal deletes, and what stays."""
+    remains, receipt = doomed.remains, doomed.receipt
+    lines = [
+        f"{hub.name} on cluster {hub.cluster.name}: this will be deleted, and only an archive brings it back",
+        f"  release {hub.release}: {remains.revisions} revisions, {remains.pods} pods",
+        f"  {remains.servers} servers of people",
+    ]
+    for kind in Kind:
+        sizes = Counter(claim.size for claim in remains.claims if claim.kind is kind)
+        asked = ", ".join(f"{number} of {size}" for size, number in sorted(sizes.items()))
+        lines.append(f"  volumes, {kind.value}: {asked or 'none'}")
+    lines.append(
+        f"  namespace {hub.namespace} stays: {', '.join(remains.others)} is in it"
+        if remains.others
+        else f"  namespace {hub.namespace} with all that is left in it"
+    )
+    lines.append(
+        f"  archive: of {receipt.at} by {receipt.by}, in {receipt.place}" if receipt else "  archive: none"
+    )
     return "\n".join(lines)
 
 

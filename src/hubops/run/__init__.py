@@ -12,6 +12,8 @@ from hubops.run.looking import hub_logs, read_statuses
 from hubops.run.order import find_commit, require_reproducible
 from hubops.run.planning import plan_against, plan_hub, plan_removed
 from hubops.run.release import deploy_chart
+from hubops.run.removal import look_at_remains, remove_hub
+from hubops.run.restore import restore_hub
 from hubops.run.session import Machine, Session, check_setup, leaves, open_session, secret_values
 from hubops.run.verify import verify_hub
 
@@ -32,13 +34,16 @@ __all__ = [
     "find_images",
     "hub_logs",
     "leaves",
+    "look_at_remains",
     "merge",
     "open_session",
     "plan_against",
     "plan_hub",
     "plan_removed",
     "read_statuses",
+    "remove_hub",
     "require_reproducible",
+    "restore_hub",
     "secret_values",
     "try_image",
     "verify_hub",

@@ -139,6 +139,29 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Remains:
+    """All there is of a hub in its cluster. `revisions` are helm's; `others` is what else lives in its namespace.
+
+    `present` is False when the namespace is not there.
+    """
+
+    claims: tuple[Claim, ...]
+    revisions: int = 0
+    pods: int = 0
+    servers: int = 0
+    others: tuple[str, ...] = ()
+    present: bool = True
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """What a removal would delete, and the archive it is in; None where it was said that there need be none."""
+
+    remains: Remains
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True)
 class Removal:
     """That a hub was removed: what went, and of when its archive is, "" for none."""
 

@@ -30,19 +30,28 @@ async def read_volumes(kube: Kube, hub: Hub, *, without: str) -> Volumes:
     """
     deployment = await _deployment(kube, hub)
     database, homes = _hub_owner(deployment), await _user_owner(kube, hub)
-    claims, _ = await kube.list(f"/api/v1/namespaces/{hub.namespace}/persistentvolumeclaims")
-    nodes = await _nodes(kube, hub.namespace)
-    found = [_claim(item, database, homes, nodes.get(item["metadata"]["name"], "")) for item in claims]
-    kept = [claim for claim in found if claim and claim.person != without]
+    claims = await read_claims(kube, hub.namespace, database, homes)
     spec = deployment["spec"]["template"]["spec"]
     secrets = tuple(each["name"] for each in spec.get("imagePullSecrets") or ())
     return Volumes(
-        tuple(sorted(kept, key=lambda claim: (claim.kind.value, claim.name))),
+        tuple(claim for claim in claims if claim.person != without),
         HubPod(_container(deployment)["image"], secrets),
         deployment["spec"].get("replicas", 1),
         database,
         homes,
     )
+
+
+async def read_claims(kube: Kube, namespace: str, database: Owner, homes: Owner) -> tuple[Claim, ...]:
+    """The database, then the homes; what else is in the namespace is none of the hub's.
+
+    Raises:
+        OutOfReachError, ClusterError: nobody can tell.
+    """
+    items, _ = await kube.list(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims")
+    nodes = await _nodes(kube, namespace)
+    found = [_claim(item, database, homes, nodes.get(item["metadata"]["name"], "")) for item in items]
+    return tuple(sorted(filter(None, found), key=lambda claim: (claim.kind.value, claim.name)))
 
 
 async def _deployment(kube: Kube, hub: Hub) -> Json:

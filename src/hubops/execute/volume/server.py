@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -174,4 +175,6 @@ class _Chunks:
 
 
 if __name__ == "__main__":
+    # As the first process of a container it would ignore it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     _Server(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).serve_forever()
