@@ -58,6 +58,7 @@ async def test_a_home_goes_out_and_in_again_as_it_was(tmp_path: Path) -> None:
         assert await upload(volume, tmp_path / archived.file) == archived.content
         assert await volume.entries() == 0  # nothing is in its place before all of it is there
         await volume.swap("aside")
+        assert await volume.content() == archived.content
     assert lines(back) == lines(home)
     assert (back / "again").samefile(back / "run.sh")
 
@@ -175,6 +176,20 @@ def test_what_is_replaced_is_kept_aside(tmp_path: Path) -> None:
     swap(tmp_path, "before")
     assert {path.name for path in tmp_path.iterdir()} == {"new", "before"}
     assert (tmp_path / "before" / "old").read_text() == "old"
+
+
+async def test_what_an_earlier_try_left_is_no_hindrance(tmp_path: Path) -> None:
+    left = tmp_path / "home" / tree.STAGING / "locked"
+    left.mkdir(parents=True)
+    (left / "file").touch()
+    left.chmod(0o500)
+    (tmp_path / "new").mkdir()
+    async with serve(tmp_path / "new") as volume:
+        archived = await archive_claim(volume, claim(), tmp_path)
+    async with serve(tmp_path / "home") as volume:
+        assert await upload(volume, tmp_path / archived.file) == archived.content
+        await volume.swap("aside")
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 async def test_a_full_disk_is_said(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hubops.cli.machine import load_machine, project
 from hubops.cli.progress import progress
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
+from hubops.errors import UsageError
 from hubops.events import Emit
 from hubops.report.archive import format_archive
 from hubops.run import ArchiveMade
@@ -30,6 +31,12 @@ def command(hub: str, to: Path) -> None:
     What is restored, and what may be removed, is what such an archive has. It holds people's files: keep it as private.
     """
     fleet, redactor = load_fleet(project()), Redactor()
+    if to.resolve().is_relative_to(fleet.root.resolve()):
+        raise UsageError(
+            "an archive holds people's files, and this directory is in the repository",
+            where=f"--to {to}",
+            hint="Name one that nobody commits and pushes.",
+        )
     with progress(redactor) as emit:
         made = running.run(_archive(fleet, fleet.require_hub(hub), to, emit, redactor))
     click.echo(format_archive(made.manifest, made.directory))

@@ -40,6 +40,13 @@ class Volume:
         """How much there is at the top; 0 for an empty volume."""
         return int((await self._get("entries"))["entries"])
 
+    async def content(self) -> str:
+        """The digest of all that is in the volume."""
+        answer = await self._get("content")
+        if "content" not in answer:
+            raise self._failed("cannot be read", answer.get("message", ""))
+        return str(answer["content"])
+
     async def feed(self, offset: int, piece: bytes) -> None:
         """The next piece of a tar.gz to unpack; the first one throws away what came before it."""
         await self._post("piece", {"offset": str(offset)}, piece)

@@ -1,4 +1,4 @@
-"""A pod that mounts one claim and serves its content (docs/adr/0010); gone at the end, and after a kill by the next run."""
+"""A pod that mounts one claim and serves its content (docs/adr/0015); gone at the end, and after a kill by the next run."""
 
 import asyncio
 import json

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 from hubops.checks import rollout
@@ -40,11 +41,11 @@ async def restore_hub(hub: Hub, session: Session, directory: Path, replaced: fro
         await sweep(writer.kube, hub.namespace, hub.name)
         volumes = await read_volumes(writer.kube, hub, without=PROBE_NAME)
         run = _Run(hub, session, writer, volumes, directory)
-        await run.require_free(manifest.archived, replaced)
-        with step(session.emit, f"restore {len(manifest.archived)} volumes of {hub.name}") as note:
+        left = await run.find_left(manifest.archived, replaced)
+        with step(session.emit, f"restore {len(left)} volumes of {hub.name}") as note:
             async with paused(writer.kube, hub, volumes.replicas):
-                await run.restore_all(manifest.archived)
-            note.text = f"{sum(each.files for each in manifest.archived)} files, the same"
+                await run.restore_all(left)
+            note.text = f"{sum(each.files for each in left)} files, the same"
         await rollout.wait_rolled_out(
             session.kube, hub.namespace, hub.timeout_s, session.emit, session.redactor
         )
@@ -67,6 +68,14 @@ def _require_fitting(manifest: Manifest, hub: Hub, directory: Path, replaced: fr
         )
 
 
+class _Look(Enum):
+    """What there is where a claim is to be restored."""
+
+    EMPTY = "empty"
+    SAME = "same"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class _Run:
     hub: Hub
@@ -75,14 +84,13 @@ class _Run:
     volumes: Volumes
     directory: Path
 
-    async def require_free(self, archived: Sequence[Archived], replaced: frozenset[str]) -> None:
-        """Refuse claims that somebody uses, and those with content unless they are named.
+    async def find_left(self, archived: Sequence[Archived], replaced: frozenset[str]) -> list[Archived]:
+        """Those that are to be restored: not what is as it was archived, perhaps by a run that was interrupted.
 
         Raises:
-            RefusedError: with all of them.
+            RefusedError: somebody uses a home, or a claim has other content and is not named.
         """
-        here = [claim for each in archived if (claim := self._live(each.claim.name))]
-        in_use = [claim.name for claim in here if claim.in_use]
+        in_use = [each.claim.name for each in archived if (live := self._live(each.claim)) and live.in_use]
         if in_use:
             raise RefusedError(
                 f"{len(in_use)} homes are in use",
@@ -90,15 +98,16 @@ class _Run:
                 why="what is restored under a running server is a mixture",
                 hint="Stop their servers in the hub's admin panel, and run again.",
             )
-        looked = [claim for claim in here if claim.bound and claim.name not in replaced]
-        full = [claim.name for claim in looked if await self._entries(claim)]
+        found = {each.claim.name: await self._looks(each) for each in archived}
+        full = [name for name, look in found.items() if look is _Look.OTHER and name not in replaced]
         if full:
             raise RefusedError(
                 f"{len(full)} volumes have content, and nothing was touched",
                 where=", ".join(full),
-                why="it may be newer than the archive",
+                why="it is not what was archived, and may be newer",
                 hint=f"To put it aside, name them: {' '.join(f'--replace {name}' for name in full)}",
             )
+        return [each for each in archived if found[each.claim.name] is not _Look.SAME]
 
     async def restore_all(self, archived: Sequence[Archived]) -> None:
         room, stamp = asyncio.Semaphore(_AT_ONCE), now().partition("+")[0].replace(":", "")
@@ -115,19 +124,24 @@ class _Run:
         kube, namespace = self.writer.kube, self.hub.namespace
         owner = self._owner(archived.claim)
         # Where it was mounted before the hub stopped does not matter any more.
-        claim = (live := self._live(archived.claim.name)) and replace(live, node="")
+        claim = (live := self._live(archived.claim)) and replace(live, node="")
         claim = claim or await create_claim(kube, namespace, archived.claim, owner, self.session.emit)
         async with open_volume(kube, namespace, self.hub.name, claim, self.volumes.pod, write=True) as volume:
             await fill(volume, archived, self.directory, stamp)
 
-    async def _entries(self, claim: Claim) -> int:
+    async def _looks(self, archived: Archived) -> "_Look":
+        claim = self._live(archived.claim)
+        if claim is None or not claim.bound:
+            return _Look.EMPTY
         async with open_volume(
             self.writer.kube, self.hub.namespace, self.hub.name, claim, self.volumes.pod
         ) as volume:
-            return await volume.entries()
+            if not await volume.entries():
+                return _Look.EMPTY
+            return _Look.SAME if await volume.content() == archived.content else _Look.OTHER
 
-    def _live(self, name: str) -> Claim | None:
-        return next((claim for claim in self.volumes.claims if claim.name == name), None)
+    def _live(self, claim: Claim) -> Claim | None:
+        return next((live for live in self.volumes.claims if live.name == claim.name), None)
 
     def _owner(self, claim: Claim) -> Owner:
         is_database = claim.kind is Kind.DATABASE

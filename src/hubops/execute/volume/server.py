@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .pack import Packed, copy_databases, pack
-from .tree import NO_CONTENT, STAGING
+from .tree import NO_CONTENT, STAGING, digest, tree_lines
 from .unpack import Unpacking, swap
 
 TOKEN_HEADER = "X-Hubops-Token"  # noqa: S105 - a header's name
@@ -59,7 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._handle({"/tar": self._tar, "/summary": self._summary, "/entries": self._entries})
+        reads = {"/tar": self._tar, "/summary": self._summary, "/entries": self._entries}
+        self._handle({**reads, "/content": self._content})
 
     def do_POST(self) -> None:
         self._handle({"/piece": self._piece, "/finish": self._finish, "/swap": self._swap})
@@ -111,17 +112,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.unpacking.feed(offset, body)
         self._answer(200, {"received": self.server.unpacking.received})
 
+    def _content(self, _: dict[str, str], __: bytes) -> None:
+        self._answer_slowly(lambda: {"content": digest(tree_lines(self.server.root))})
+
     def _finish(self, _: dict[str, str], __: bytes) -> None:
-        """May take long: newlines, which JSON may begin with, keep whoever is in between from giving up."""
+        self._answer_slowly(self.server.finish)
+
+    def _answer_slowly(self, work: Callable[[], dict[str, Any]]) -> None:
+        """Newlines, which JSON may begin with, keep whoever is in between from giving up."""
         answer: dict[str, Any] = {}
 
-        def work() -> None:
+        def run() -> None:
             try:
-                answer.update(self.server.finish())
+                answer.update(work())
             except OSError as error:
                 answer["message"] = str(error)
 
-        thread = threading.Thread(target=work, daemon=True)
+        thread = threading.Thread(target=run, daemon=True)
         thread.start()
         self._begin("application/json")
         out = _Chunks(self)

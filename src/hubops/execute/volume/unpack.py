@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ class Unpacking:
         self.received = 0
         self._error = ""
         self._root = root
-        shutil.rmtree(root, ignore_errors=True)
+        _clear(root)
         root.mkdir()
         reader, self._writer = os.pipe()
         self._thread = threading.Thread(target=self._unpack, args=[reader], daemon=True)
@@ -66,6 +67,14 @@ def _inside(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
+def _clear(root: Path) -> None:
+    """Remove what an earlier try left, directories among it that forbid that."""
+    if root.exists():
+        for directory, _, _ in os.walk(root):
+            Path(directory).chmod(0o700)
+        shutil.rmtree(root)
+
+
 def swap(root: Path, aside: str) -> None:
     """Put what was unpacked where it belongs; what is there goes into the directory `aside`."""
     staging = root / STAGING
@@ -73,7 +82,18 @@ def swap(root: Path, aside: str) -> None:
     if old:
         (root / aside).mkdir()
     for path in old:
-        path.rename(root / aside / path.name)
+        _move(path, root / aside / path.name)
     for path in sorted(staging.iterdir()):
-        path.rename(root / path.name)
+        _move(path, root / path.name)
     staging.rmdir()
+
+
+def _move(path: Path, target: Path) -> None:
+    """Rename; a directory that nobody may write to cannot be moved as it is, for its `..` changes."""
+    mode = path.lstat().st_mode
+    locked = stat.S_ISDIR(mode) and not mode & stat.S_IWUSR
+    if locked:
+        path.chmod(stat.S_IMODE(mode) | stat.S_IWUSR)
+    path.rename(target)
+    if locked:
+        target.chmod(stat.S_IMODE(mode))
