@@ -1,4 +1,4 @@
-"""hubops remove: the files of one hub go, if a commit has them; nothing else does."""
+"""hubops remove --files: the files of one hub go, if a commit has them; nothing else does."""
 
 import subprocess
 from pathlib import Path
@@ -37,7 +37,7 @@ def commit(root: Path) -> None:
 
 
 def remove(hub: str) -> Result:
-    return CliRunner().invoke(command, [hub])
+    return CliRunner().invoke(command, [hub, "--files"])
 
 
 def files(root: Path) -> dict[str, bytes]:

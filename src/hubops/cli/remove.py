@@ -1,48 +1,78 @@
-"""hubops remove: the files of a hub that is not wanted any more; nothing live is touched."""
+"""hubops remove: take a hub and its data out of the cluster."""
+
+import sys
 
 import click
 
+from hubops import run
 from hubops.cli import running
-from hubops.cli.machine import project
-from hubops.cli.writing import write
-from hubops.clients.git import Git
+from hubops.cli.machine import load_machine, project
+from hubops.cli.progress import progress
+from hubops.cli.remove_files import remove_files
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
 from hubops.errors import RefusedError
-from hubops.scaffold.changes import Changes
-from hubops.scaffold.hub_files import removed_files
+from hubops.events import Emit
+from hubops.report.archive import format_doomed
+from hubops.run.removal import look_at_remains, remove_hub
+from hubops.secret import Redactor
+from hubops.state.archive_model import Doomed
 
 
 @click.command()
 @click.argument("hub")
-def command(hub: str) -> None:
-    """Take away the files of HUB. The hub itself, its homes and its database stay on the cluster."""
+@click.option("--files", is_flag=True, help="Take away only its files; nothing in the cluster is touched.")
+@click.option("--without-archive", is_flag=True, help="Its data need not be in an archive: it is lost.")
+@click.option("--yes-remove", default="", metavar="NAME", help="The hub's name, where nobody can be asked.")
+def command(hub: str, files: bool, without_archive: bool, yes_remove: str) -> None:  # noqa: FBT001 - click's way
+    """Remove HUB from its cluster: release, database, every home, namespace. Records and receipts stay.
+
+    Its data must be in an archive that is not older than its last deploy. There is no way back but that archive.
+    """
     fleet = load_fleet(project())
     wanted = fleet.require_hub(hub)
-    files = removed_files(fleet, wanted)
-    running.run(_require_committed(fleet, list(files)))
-    write(fleet, Changes(fleet.root, files), [hub])
-    click.echo(_stays(wanted))
+    if files:
+        remove_files(fleet, wanted)
+    else:
+        _remove_live(fleet, wanted, without_archive=without_archive, name=yes_remove)
 
 
-async def _require_committed(fleet: Fleet, names: list[str]) -> None:
-    """Refuse to take away what no commit has: nobody could bring it back.
+def _remove_live(fleet: Fleet, hub: Hub, *, without_archive: bool, name: str) -> None:
+    """Show what there is in the cluster, ask for the name, and remove it."""
+    redactor = Redactor()
+    with progress(redactor) as emit:
+        doomed = running.run(_look(fleet, hub, emit, redactor, without_archive=without_archive))
+    click.echo(format_doomed(hub, doomed))
+    _require_name(hub, name)
+    with progress(redactor) as emit:
+        running.run(_remove(fleet, hub, doomed, emit, redactor, without_archive=without_archive))
+    click.echo(
+        f"{hub.name} is removed. Its files are still here, and the next deploy would bring it back, empty: "
+        f"hubops remove {hub.name} --files"
+    )
 
-    Raises:
-        RefusedError: names the files.
-    """
-    lost = await Git(fleet.root).find_uncommitted(names)
-    if lost:
+
+def _require_name(hub: Hub, name: str) -> None:
+    if not name and sys.stdin.isatty():
+        name = click.prompt(f"Type the name of the hub to remove it ({hub.name})", err=True)
+    if name != hub.name:
         raise RefusedError(
-            "these files would be lost",
-            where=str(fleet.root),
-            why="no commit has them as they are:\n" + "\n".join(lost),
-            hint="Nothing was removed. Commit them first, or remove them by hand.",
+            f"{hub.name} is not removed",
+            where="--yes-remove",
+            why=f"{name!r} is not its name" if name else "nobody typed its name",
+            hint=f"Where nobody can be asked: --yes-remove {hub.name}",
         )
 
 
-def _stays(hub: Hub) -> str:
-    return f"""
-Nothing live was removed. On the cluster {hub.cluster.name} the release {hub.release} goes on in namespace {hub.namespace},
-with its people's homes and its database, and no deploy touches it any more.
-To have the files back: git restore hub-charts/{hub.name}"""
+async def _look(fleet: Fleet, hub: Hub, emit: Emit, redactor: Redactor, *, without_archive: bool) -> Doomed:
+    machine = await load_machine(fleet, hub.cluster, emit)
+    async with run.open_session(machine, emit, redactor) as session:
+        return await look_at_remains(fleet, hub, session, without_archive=without_archive)
+
+
+async def _remove(
+    fleet: Fleet, hub: Hub, doomed: Doomed, emit: Emit, redactor: Redactor, *, without_archive: bool
+) -> None:
+    machine = await load_machine(fleet, hub.cluster, emit)
+    async with run.open_session(machine, emit, redactor) as session:
+        await remove_hub(fleet, hub, session, doomed, without_archive=without_archive)

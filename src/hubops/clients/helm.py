@@ -98,6 +98,16 @@ class Helm:
         stdin = json.dumps(dict(upgrade.secret_values)).encode()
         await self._run(words, what=f"the release {upgrade.release} was not deployed", stdin=stdin)
 
+    async def uninstall(self, release: str, namespace: str, timeout_s: int = 300) -> None:
+        """Uninstall a release, if there is one, and wait until its objects are gone; claims told to be kept stay.
+
+        Raises:
+            ReleaseError: helm failed; `why` has its last lines.
+        """
+        words = ["uninstall", release, "--namespace", namespace]
+        words += ["--ignore-not-found", "--wait", "--timeout", f"{timeout_s}s"]
+        await self._run(words, what=f"the release {release} was not uninstalled")
+
     async def history(self, release: str, namespace: str) -> Answer[list[Revision]]:
         """The revisions of a release, oldest first."""
         words = ["history", release, "--namespace", namespace, "-o", "json"]

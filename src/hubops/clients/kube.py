@@ -68,10 +68,11 @@ class Kube:
         """Merge the fields of `body` into the object (RFC 7386)."""
         return await self.request("PATCH", path, body=body, content_type=_MERGE_PATCH)
 
-    async def delete(self, path: str) -> None:
-        """Delete an object; content when it is not there."""
+    async def delete(self, path: str, *, uid: str = "") -> None:
+        """Delete an object; content when it is not there. With `uid` only that one, else it is a conflict."""
+        body = {"preconditions": {"uid": uid}} if uid else None
         try:
-            await self.request("DELETE", path)
+            await self.request("DELETE", path, body=body)
         except ClusterError as error:
             if not is_status(error, httpx2.codes.NOT_FOUND):
                 raise
@@ -94,6 +95,34 @@ class Kube:
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         response = await self._send("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query=query)
         return response.text
+
+    async def stream(
+        self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> AsyncIterator[bytes]:
+        """An answer that is no JSON, in the pieces in which it comes; one that is cut off is an OutOfReachError."""
+        try:
+            async with self._client.stream(
+                "GET", path, params=query, headers=headers, timeout=_WATCH_TIMEOUT
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                    response.raise_for_status()
+                async for piece in response.aiter_raw():
+                    yield piece
+        except httpx2.HTTPStatusError as error:
+            raise _refusal("GET", path, error) from error
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            raise _unreachable(f"GET {path}", error) from error
+
+    async def send(
+        self, path: str, content: bytes, *, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Json:
+        """POST bytes to what is behind the API server, a pod; its answer is JSON and may take as long as a watch."""
+        response = await self._send(
+            "POST", path, content=content, query=query, headers=headers, timeout=_WATCH_TIMEOUT
+        )
+        answer: Json = response.json()
+        return answer
 
     async def watch(self, path: str, *, labels: str = "") -> AsyncIterator[tuple[str, Json]]:
         """Every object of a collection as ADDED, then each change as it comes, for ever.
@@ -167,13 +196,20 @@ class Kube:
         content: bytes | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,  # noqa: ASYNC109 - of one answer, not of the whole
     ) -> httpx2.Response:
-        headers = {"Content-Type": content_type} if content else {}
+        headers = {**({"Content-Type": content_type} if content else {}), **(headers or {})}
         pauses = iter(range(_TRIES_WHEN_BUSY))
         try:
             while True:
                 response = await self._client.request(
-                    method, path, content=content, params=query, headers=headers
+                    method,
+                    path,
+                    content=content,
+                    params=query,
+                    headers=headers,
+                    timeout=timeout or self._client.timeout,
                 )
                 pause_s = _pause_s(response)
                 if not pause_s or next(pauses, None) is None:
