@@ -43,16 +43,32 @@ def parse_yaml(text: str | bytes, file: str) -> Document:
     Raises:
         RepositoryError: with file:line:column.
     """
+    node = compose(text, file)
+    reader = _Reader(file, {})
+    return Document(file, reader.value(node, ()) if node else None, reader.places)
+
+
+def compose(text: str | bytes, file: str) -> yaml.Node | None:
+    """The nodes of the one document in `text`, with their marks; None where there is no document.
+
+    Raises:
+        RepositoryError: it is not YAML; with file:line:column.
+    """
     try:
-        node = _Composer(text).get_single_node()
+        return _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
         raise RepositoryError("this is not YAML", where=where, why=error.problem or "") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise RepositoryError("this is not YAML", where=file, why=str(error)) from error
-    reader = _Reader(file, {})
-    return Document(file, reader.value(node, ()) if node else None, reader.places)
+
+
+def read_key(node: yaml.Node) -> str | None:
+    """The key that a node of a mapping becomes; None where it is none: Helm refuses it, or it merges."""
+    if node.tag == _PLAIN:
+        return None if node.value == _MERGE else key_of(node.value)
+    return node.value if node.tag in {_QUOTED, _STRING} else None
 
 
 class _Composer(yaml.CBaseLoader):
@@ -110,8 +126,8 @@ class _Reader:
             yield one
 
     def _key(self, node: yaml.Node) -> str:
-        key = key_of(node.value) if node.tag == _PLAIN else node.value
-        if not isinstance(key, str) or node.tag not in (_PLAIN, _QUOTED, _STRING):
+        key = read_key(node)
+        if not isinstance(key, str):
             raise self._refusal(node, "this cannot be a key", "Quote it.")
         return key
 
