@@ -12,6 +12,7 @@ from hubops.desired.yaml import read_key
 Filled = yaml.MappingNode | yaml.SequenceNode
 _COLON = re.compile(r"\s*:")
 _DASH = re.compile(r"^ *-(?=\s)", re.MULTILINE)
+_LAST_BREAK = re.compile(r"\r?\n$")
 _ALIAS = re.compile(r"[\s,]*\*[\w-]+")
 
 
@@ -95,5 +96,6 @@ def end_of(text: str, node: yaml.Node) -> int:
     if is_block(node):
         return entries(text, node)[-1].end
     if isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}:
-        return start + len(text[start:end].rstrip())
+        keeps = "+" in text[start : line_end(text, start)].split("#")[0]
+        return start + len(_LAST_BREAK.sub("", text[start:end]) if keeps else text[start:end].rstrip("\r\n"))
     return int(end)
