@@ -68,7 +68,7 @@ def check_values(
             continue
         yield from check_version(hub, number, chart)
         key = key_of(dependency)
-        yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
+        yield from _against(given, chart, for_dependency(given.values, hub.values, key, chart.values), key)
 
 
 def _check_own(given: _Given, charts: Charts) -> Iterator[RepositoryError]:
@@ -93,9 +93,10 @@ def _deployed(hub: Hub, secrets: SecretFile | None) -> Values:
 
 
 def _placed(error: RepositoryError, hub: Hub) -> RepositoryError:
-    """An image that is named and set by hand as well; who renders values knows no places."""
-    named = (name for name in image_names(hub) if f"the image {name} is" in error.what)
-    error.where = place_of_image(hub, next(named, ""))
+    """For an image that is named and set by hand as well; who renders values knows no places of images."""
+    if "image" in error.what:
+        named = (name for name in image_names(hub) if f"the image {name} is" in error.what)
+        error.where = place_of_image(hub, next(named, ""))
     return error
 
 
