@@ -180,7 +180,7 @@ def test_merging(layers: list[dict[str, object]], merged: dict[str, object]) -> 
     assert repr(layers) == before
 
 
-# --- YAML (what helm itself says is asked in tests/cluster/test_values_agree.py)
+# --- YAML (what helm itself says is asked in tests/fast/test_values_agree.py)
 
 
 @pytest.mark.parametrize(

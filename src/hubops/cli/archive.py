@@ -13,8 +13,7 @@ from hubops.desired.repository import load_fleet
 from hubops.errors import UsageError
 from hubops.events import Emit
 from hubops.report.archive import format_archive
-from hubops.run import ArchiveMade
-from hubops.run.archive import archive_hub
+from hubops.run.archive import Made, archive_hub
 from hubops.secret import Redactor
 
 
@@ -43,7 +42,7 @@ def command(hub: str, to: Path) -> None:
     click.echo(format_archive(made.manifest, made.directory))
 
 
-async def _archive(fleet: Fleet, hub: Hub, to: Path, emit: Emit, redactor: Redactor) -> ArchiveMade:
+async def _archive(fleet: Fleet, hub: Hub, to: Path, emit: Emit, redactor: Redactor) -> Made:
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
         return await archive_hub(hub, session, to)

@@ -1,24 +1,31 @@
-"""The values that a chart gets in the end: the defaults of its own file below those it is deployed with.
+"""The values that charts get in the end: what helm puts below those that it is given.
 
-As helm does it, which tests/cluster/test_values_agree.py holds against helm.
+As helm does it (pkg/chartutil), which tests/fast/test_values_agree.py holds against helm.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hubops.desired.model import Values
 
-
-def with_defaults(values: Values, defaults: Values) -> Values:
-    """The values of a chart, merged with its defaults: null takes a default away."""
-    unknown = {key: None for key, value in values.items() if value is None and key not in defaults}
-    return {**_over(values, defaults), **unknown}
+_GLOBAL = "global"
 
 
-def for_dependency(values: Values, key: str, defaults: Values) -> Values:
-    """The values that a dependency gets of those of its parent: under its key, and what is global."""
-    own, shared = (_mapping(values.get(name)) for name in (key, "global"))
-    merged = with_defaults(own, defaults)
-    return {**merged, "global": _over(shared, _mapping(merged.get("global")))}
+def for_templates(values: Values, own: Values, charts: Mapping[str, Values]) -> Values:
+    """What a chart's templates see, and under their keys those of its dependencies.
+
+    `own` are the defaults of the chart's values.yaml, `charts` those of its dependencies, by the key they have.
+    A map never gives way to something else in `global`; null takes away what lies below it.
+    """
+    # Helm first makes the chart's own defaults whole, with null kept, and then lays the values on top.
+    below = _coalesced({}, own, charts, keeps_null=True) if charts else own
+    return _coalesced(values, below, charts, keeps_null=False)
+
+
+def for_dependency(values: Values, own: Values, key: str, defaults: Values) -> Values:
+    """What the templates of one dependency see; as `for_templates`."""
+    found: Values = for_templates(values, own, {key: defaults})[key]
+    return found
 
 
 def is_enabled(values: Values, condition: str) -> bool:
@@ -32,23 +39,49 @@ def is_enabled(values: Values, condition: str) -> bool:
     return True
 
 
-def _over(values: Values, defaults: Values) -> Values:
-    merged = {}
-    for key in {**defaults, **values}:
-        value, default = values.get(key), defaults.get(key)
-        if isinstance(value, dict) and isinstance(default, dict):
-            merged[key] = _over(value, default)
-        elif value is not None:
-            merged[key] = value
-        elif default is not None and key not in values:
-            merged[key] = _without_nulls(default)
-    return merged
+def _coalesced(values: Values, own: Values, charts: Mapping[str, Values], *, keeps_null: bool) -> Values:
+    found = _over_chart(values, own, charts, keeps_null=keeps_null)
+    for key, defaults in charts.items():
+        below = _with_globals(_mapping(found.get(key)), found)
+        found[key] = _over_chart(below, defaults, (), keeps_null=keeps_null)
+    return found
 
 
-def _without_nulls(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+def _over_chart(values: Values, defaults: Values, charts: Collection[str], *, keeps_null: bool) -> Values:
+    """A null that takes nothing away stays here, as it does not deeper inside."""
+    found = {**defaults, **values}
+    for key in defaults.keys() & values.keys():
+        value, default = values[key], defaults[key]
+        if value is None and not keeps_null:
+            del found[key]
+        elif isinstance(value, dict) and isinstance(default, dict):
+            found[key] = _over(value, default, keeps_null=keeps_null or key in charts)
+    return found
+
+
+def _over(values: Values, defaults: Values, *, keeps_null: bool) -> Values:
+    found = {**defaults, **values}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if value is None and not keeps_null:
+            del found[key]
+        elif isinstance(value, dict) and isinstance(default, dict):
+            found[key] = _over(value, default, keeps_null=keeps_null)
+    return found
+
+
+def _with_globals(values: Values, parent: Values) -> Values:
+    """A dependency's values with the globals of its parent over its own."""
+    own, shared = values.get(_GLOBAL, {}), parent.get(_GLOBAL, {})
+    if not isinstance(own, dict) or not isinstance(shared, dict):
+        return values
+    found = dict(own)
+    for key, value in shared.items():
+        if isinstance(value, dict) and isinstance(own.get(key), dict):
+            found[key] = _over(value, own[key], keeps_null=True)
+        elif key not in own or not (isinstance(value, dict) or isinstance(own[key], dict)):
+            found[key] = value
+    return {**values, _GLOBAL: found}
 
 
 def _mapping(value: Any) -> Values:

@@ -26,10 +26,12 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
     """All values of a hub but its people (desired/people.py) and secrets. `top` are layers above its own, e.g. values/local.yaml.
 
     Raises:
-        RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand.
+        RepositoryError: an image is named that hubops does not build, or a tag of one is set by hand; under
+            the key of a chart stands something else than keys and values.
     """
     conventions = prefixed(hub, {"hub": {"baseUrl": hub.path}})
     written = merge(conventions, *_moved(hub, hub.layers), hub.values, *_moved(hub, top))
+    _require_mappings(hub, written)
     _refuse_hand_set(hub)
     injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
     resolved: Values = _resolve(written, images, f"hub-charts/{hub.name}")
@@ -97,6 +99,22 @@ def _named(value: Any) -> Iterator[str]:
             yield str(value[IMAGE_KEY])
         for item in value.values():
             yield from _named(item)
+
+
+def _require_mappings(hub: Hub, written: Values) -> None:
+    """Helm says no more than "type mismatch", for example where all that stood below `jupyterhub:` is commented out."""
+    for dependency in hub.chart.value.get("dependencies", ()):
+        key = dependency.get("alias") or dependency["name"]
+        if all(isinstance(values.get(key, {}), dict) for values in (written, hub.values)):
+            continue
+        wrong = (each for each in reversed(hub.documents) if not isinstance(each.value.get(key, {}), dict))
+        document = next(wrong, None)
+        raise RepositoryError(
+            f"{key} must hold keys and values",
+            where=document.place(key) if document else "",
+            why=f"they go to the chart {dependency['name']}",
+            hint="Take the key out where there is nothing to set.",
+        )
 
 
 def _refuse_hand_set(hub: Hub) -> None:

@@ -63,7 +63,7 @@ def check_values(given: Given, charts: Charts, note: Note) -> Iterator[Repositor
             continue
         yield from check_version(hub, number, chart)
         key = key_of(dependency)
-        yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
+        yield from _against(given, chart, for_dependency(given.values, hub.values, key, chart.values), key)
 
 
 def _check_own(given: Given, charts: Charts) -> Iterator[RepositoryError]:
@@ -97,10 +97,12 @@ def deployed_values(hub: Hub, secrets: SecretFile | None) -> Values:
 
 
 def _placed(error: RepositoryError, hub: Hub) -> RepositoryError:
-    """An image that is named and set by hand as well; who renders values knows no places."""
-    named = (name for name in image_names(hub) if f"the image {name} is" in error.what)
-    error.where = place_of_image(hub, next(named, ""))
-    error.rule = "hand-set-image"
+    """For an image that is named and set by hand as well; who renders values knows no places of images."""
+    error.rule = "wrong-value"
+    if "image" in error.what:
+        named = (name for name in image_names(hub) if f"the image {name} is" in error.what)
+        error.where = place_of_image(hub, next(named, ""))
+        error.rule = "hand-set-image"
     return error
 
 

@@ -1,6 +1,7 @@
 """YAML as Helm reads it: Go's rules for plain scalars, duplicates refused, places kept for messages."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,12 @@ _STRING = "tag:yaml.org,2002:str"
 _MERGE = "<<"
 _DEEPEST = 100
 _MOST_VALUES = 400_000  # Go's reader begins to refuse documents that grow by their aliases here
+_BOM = "\ufeff"
+_DIRECTIVE = re.compile(r"(?:[ \t]*(?:#.*)?\r?\n)*%")
+# Forms that libyaml does not tell from others and Go reads differently: an escaped slash, and the tag `!`.
+_SUSPECT = re.compile(r"\\/|!\s")
+_ESCAPED_SLASH = re.compile(r'"(?:[^\\]|\\.)*?\\/', re.DOTALL)
+_BARE_TAG = re.compile(r"(?:&\S+\s+)?!\s")
 
 
 @dataclass(frozen=True)
@@ -38,30 +45,45 @@ class Document:
 def parse_yaml(text: str | bytes, file: str) -> Document:
     """The one document in `text`; what Helm would read from it, or an error where Helm fails or guesses.
 
-    Refused beyond what Helm refuses: a key twice, a second document, an anchor twice, explicit tags but !!str.
+    Refused beyond what Helm refuses: a key twice, a second document, an anchor twice, tags but !!str, directives,
+    other encodings than UTF-8, and within brackets a text that ends in a colon.
 
     Raises:
         RepositoryError: with file:line:column.
     """
+    text = _decoded(text, file)
     node = compose(text, file)
-    reader = _Reader(file, {})
+    reader = _Reader(file, {}, text if _SUSPECT.search(text) else "")
     return Document(file, reader.value(node, ()) if node else None, reader.places)
 
 
-def compose(text: str | bytes, file: str) -> yaml.Node | None:
-    """The nodes of the one document in `text`, with their marks; None where there is no document.
+def compose(text: str, file: str) -> yaml.Node | None:
+    """The nodes of the one document in `text` (without BOM), with their marks; None where there is no document.
 
     Raises:
         RepositoryError: it is not YAML; with file:line:column.
     """
+    if directive := _DIRECTIVE.match(text):
+        where = f"{file}:{text.count(chr(10), 0, directive.end()) + 1}:1"
+        raise RepositoryError("directives have no meaning here", where=where, hint="Take the line out.")
     try:
         return _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+        if error.problem == "second occurrence":
+            raise RepositoryError("this anchor is there twice", where=where, hint="Name it anew.") from error
         raise RepositoryError("this is not YAML", where=where, why=error.problem or "") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise RepositoryError("this is not YAML", where=file, why=str(error)) from error
+
+
+def _decoded(text: str | bytes, file: str) -> str:
+    try:
+        return (text.decode() if isinstance(text, bytes) else text).removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        where = f"{file}:{error.object.count(bytes([10]), 0, error.start) + 1}"
+        raise RepositoryError("this is not UTF-8", where=where, why=str(error)) from error
 
 
 def read_key(node: yaml.Node) -> str | None:
@@ -81,41 +103,45 @@ class _Composer(yaml.CBaseLoader):
 
 
 class _Reader:
-    """Turns nodes into values, noting places."""
+    """Turns nodes into values, noting places. `text` is only there where a form in it is suspect."""
 
-    def __init__(self, file: str, places: dict[Path, str]) -> None:
+    def __init__(self, file: str, places: dict[Path, str], text: str) -> None:
         self.file = file
         self.places = places
+        self._text = text
         self._values = 0
+        self._told: set[int] = set()
 
-    def value(self, node: Any, path: Path) -> Any:
+    def value(self, node: Any, path: Path, *, in_flow: bool = False) -> Any:
         self._values += 1
         if len(path) > _DEEPEST or self._values > _MOST_VALUES:
             raise self._refusal(node, "this is nested too deeply, or grows without end by its aliases")
         self.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
+            return self._scalar(node, in_flow=in_flow)
         if node.tag != _COLLECTION:
             raise self._refusal(node, f"the tag {node.tag} has no meaning here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
-        return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
+        in_flow = node.flow_style
+        return [self.value(item, (*path, index), in_flow=in_flow) for index, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         """In the order of the file: to Go, a merge replaces what stands above it (YAML would let that win)."""
         found: dict[str, Any] = {}
         own: set[str] = set()
+        in_flow = bool(node.flow_style)
         for key_node, child in node.value:
             if key_node.tag == _PLAIN and key_node.value == _MERGE:
                 for merged in self._merged(child):
                     found |= self.value(merged, path)
                 continue
-            key = self._key(key_node)
+            key = self._key(key_node, in_flow=in_flow)
             if key in own:
                 raise self._refusal(key_node, f"the key {key} is there twice", "Keep one.")
             own.add(key)
             self.places[*path, key] = self._place(key_node)
-            found[key] = self.value(child, (*path, key))
+            found[key] = self.value(child, (*path, key), in_flow=in_flow)
         return found
 
     def _merged(self, node: yaml.Node) -> Iterator[yaml.Node]:
@@ -125,13 +151,16 @@ class _Reader:
                 raise self._refusal(one, "<< takes a mapping or a list of mappings")
             yield one
 
-    def _key(self, node: yaml.Node) -> str:
+    def _key(self, node: yaml.Node, *, in_flow: bool) -> str:
         key = read_key(node)
+        if isinstance(node, yaml.ScalarNode):
+            self._require_told(node, in_flow=in_flow)
         if not isinstance(key, str):
             raise self._refusal(node, "this cannot be a key", "Quote it.")
         return key
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, *, in_flow: bool) -> Any:
+        self._require_told(node, in_flow=in_flow)
         if node.tag in (_QUOTED, _STRING):
             return node.value
         if node.tag != _PLAIN:
@@ -140,6 +169,23 @@ class _Reader:
         if isinstance(value, float) and not math.isfinite(value):
             raise self._refusal(node, f"{node.value} is no value that Helm can take", "Quote it.")
         return value
+
+    def _require_told(self, node: yaml.ScalarNode, *, in_flow: bool) -> None:
+        """What libyaml reads and Go's reader refuses, or reads differently."""
+        if node.tag == _PLAIN and "?" in node.value[1:]:
+            if in_flow and id(node) not in self._told:
+                raise self._refusal(node, "Helm takes no ? in a text within brackets", "Quote it.")
+            self._told.add(id(node))  # an alias of it may be within brackets
+        if in_flow and node.tag == _STRING and not node.value and not node.style:
+            # Go's reader takes the comma that follows for a part of the tag.
+            raise self._refusal(node, "Helm wants a text behind a tag within brackets", 'Write "" instead.')
+        if not self._text:
+            return
+        written = self._text[node.start_mark.index : node.end_mark.index]
+        if _BARE_TAG.match(written):
+            raise self._refusal(node, "the tag ! has no meaning here", "Quote the value instead.")
+        if _ESCAPED_SLASH.match(written):
+            raise self._refusal(node, r"Helm does not know \/", "Write / without the backslash.")
 
     def _place(self, node: yaml.Node) -> str:
         return f"{self.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"

@@ -1,28 +1,26 @@
 """Our values are Helm's: the same files read by helm and by us, compared by a chart that prints its values."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from fast.yaml_texts import UGLY, document
 from hubops.clients import process
-from hubops.desired.chart_values import for_dependency
+from hubops.desired.chart_values import for_dependency, for_templates
 from hubops.desired.go_scalars import resolve
-from hubops.desired.values import merge
+from hubops.desired.repository import load_fleet
+from hubops.desired.values import merge, render_values
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import ProgramError, RepositoryError
+from hubops.local.toolchain import require_tool
 
 BATCH = 200
-UGLY = """3228e95 84e9260 88e2954 38449e8 0604373 9152039 1e10 1e400 22:22 22:22:22 yes y Y n no on off True tRUE
-0o17 0O17 0b11 0B11 0b2 -0b101 0x1F 0x1f_ff 0xFFFFFFFFFFFFFFFFFF 0x 0o 9223372036854775808 18446744073709551615
-18446744073709551616 -9223372036854775809 +9223372036854775808 9007199254740993 0777777777777777777777777
-08 0_8 0_ 1_000 1__0 -_1 _1 + +5 -0 -0.0 0. .5 .5_0 ._5 .5_ +.5 +.5_1 -.5e3 1.e5 1e+5 1e-400 .1e400 2001-12-14
-2001-12-14T21:59:43Z null Null NULL nULL ~ .5. .e5 1.2.3 1e 1e+ 0e0 00 1.5e300 1_e_5 1e1_0 = <<""".split()
-
 # Documents in which more than one scalar decides.
 READ = {
     "a merge replaces what stands above it": "b: &x {a: 2}\nc:\n  a: 1\n  <<: *x\n",
@@ -67,6 +65,11 @@ REFUSED = {
 
 
 @pytest.fixture(scope="session")
+async def helm() -> Path:
+    return await require_tool("helm", lambda _event: None)
+
+
+@pytest.fixture(scope="session")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A chart that prints its values; one of its own is there to be deleted by null."""
     chart = tmp_path_factory.mktemp("chart")
@@ -87,7 +90,7 @@ async def ask_helm(helm: Path, chart: Path, *files: bytes) -> Any:
         printed = await process.run(command)
     except ProgramError:
         return None
-    return json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+    return json.loads(next(line for line in printed.split("\n") if line.startswith("{")))
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -124,7 +127,7 @@ PLAIN = st.text("0123456789eE+-._xobXOBaAfFnNyYtT", min_size=1, max_size=10).fil
 NOT_NUMBERS = {sign + word for sign in ("", "+", "-") for word in (".nan", ".NaN", ".NAN")}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(PLAIN.filter(lambda text: text not in NOT_NUMBERS), min_size=BATCH, max_size=BATCH))
 async def test_any_plain_scalar(helm: Path, echo: Path, texts: list[str]) -> None:
     await assert_scalars_agree(helm, echo, texts)
@@ -160,7 +163,7 @@ VALUES = st.recursive(
 LAYERS = st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(LAYERS)
 async def test_layers_merge_as_helm_merges_files(
     helm: Path, echo: Path, layers: list[dict[str, Any]]
@@ -172,7 +175,7 @@ async def test_layers_merge_as_helm_merges_files(
     assert same(separate, merged)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(LAYERS, st.dictionaries(KEYS, VALUES, max_size=4))
 async def test_null_takes_away_what_the_chart_sets(
     helm: Path, echo: Path, layers: list[dict[str, Any]], own: dict[str, Any]
@@ -186,7 +189,7 @@ async def test_null_takes_away_what_the_chart_sets(
     assert separate == merged
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(KEYS, VALUES, max_size=4), LAYERS)
 async def test_a_dependency_gets_the_values_that_a_check_looks_at(
     helm: Path, echo: Path, defaults: dict[str, Any], layers: list[dict[str, Any]]
@@ -199,5 +202,113 @@ async def test_a_dependency_gets_the_values_that_a_check_looks_at(
     ours = [{"echo": parse_yaml(json.dumps(layer), "f").value} for layer in layers]
     ours.append({"global": {"shared": 1}})
     printed = await ask_helm(helm, parent, json.dumps(merge(*ours)).encode())
-    mine = for_dependency(merge(*ours), "echo", parse_yaml(json.dumps(defaults), "f").value)
+    mine = for_dependency(merge(*ours), {}, "echo", parse_yaml(json.dumps(defaults), "f").value)
     assert same(mine, printed)
+
+
+# --- a whole hub, from text to what its charts get
+
+# What is refused though helm takes it, as desired/yaml.py says.
+ON_PURPOSE = (
+    "is there twice",  # a key or an anchor
+    "but found another document",
+    "did not find expected <document start>",
+    "the tag ",
+    "directives have no meaning",
+    "found unexpected ':'",
+)
+LAYERS_OF_A_HUB = ["values/organisation.yaml", "values/clusters/c.yaml", "values/stages/production.yaml"]
+OWN, LOCAL = "hub-charts/h/values.yaml", "values/local.yaml"
+DEFAULTS = """\
+a: 1
+b: {a: 1, b: {c: null, d: 2}}
+c: {a: {b: 1}, d: null}
+d: null
+hub: {baseUrl: /}
+global: {a: 1, b: {c: 3}}
+"""
+
+
+@pytest.fixture
+def operations(tmp_path: Path) -> Path:
+    """A repository with one hub on a local cluster; its chart and the chart below print their values."""
+    texts = {
+        "hubops.yaml": "clusters: {c: {local: true}}\n",
+        "hub-charts/h/hub.yaml": "cluster: c\n",
+        "hub-charts/h/Chart.yaml": "apiVersion: v2\nname: h\nversion: 0.1.0\n"
+        "dependencies: [{name: jupyterhub, alias: sub, version: 0.1.0}]\n",
+        "hub-charts/h/templates/values.yaml": "{{ .Values | toJson }}\n",
+        "hub-charts/h/charts/jupyterhub/Chart.yaml": "apiVersion: v2\nname: jupyterhub\nversion: 0.1.0\n",
+        "hub-charts/h/charts/jupyterhub/values.yaml": DEFAULTS,
+        "hub-charts/h/charts/jupyterhub/templates/values.yaml": "{{ .Values | toJson }}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+async def ask_both(helm: Path, root: Path, *files: Path) -> dict[str, Any] | str:
+    """What the hub's chart and the chart below print, or why helm refuses."""
+    command: list[str | Path] = [helm, "template", "x", root / "hub-charts/h"]
+    for file in files:
+        command += ["-f", file]
+    try:
+        printed = await process.run(command)
+    except ProgramError as error:
+        return error.why
+    parts = [part.split("\n", 2) for part in printed.removeprefix("---\n").split("\n---\n")]
+    return {
+        source.removeprefix("# Source: ").removesuffix("/templates/values.yaml"): json.loads(text)
+        for source, text, *_ in parts
+    }
+
+
+async def assert_a_hub_agrees(helm: Path, root: Path, texts: dict[str, bytes]) -> bool:
+    """Whether the texts could be read; helm gets them as they are, and as a deploy gives them to it."""
+    for name in [*LAYERS_OF_A_HUB, OWN, LOCAL]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(texts.get(name, b""))
+    (root / "lowest").write_text('{"sub": {"hub": {"baseUrl": "/h/"}}}')
+    theirs = ask_both(helm, root, root / "lowest", *(root / name for name in [*LAYERS_OF_A_HUB, OWN, LOCAL]))
+    refusal = ""
+    try:
+        hub = load_fleet(root).require_hub("h")
+        rendered = render_values(hub, {}, hub.documents[-1].value)
+    except RepositoryError as error:
+        refusal = str(error)
+    if refusal:
+        written = await theirs
+        assert isinstance(written, str) or any(each in refusal for each in ON_PURPOSE), (refusal, written)
+        return False
+    (root / "rendered").write_text(json.dumps(rendered))
+    written, deployed = await asyncio.gather(theirs, ask_both(helm, root, root / "rendered"))
+    assert not isinstance(written, str), written
+    assert same(written, deployed), (written, deployed)
+    mine = for_templates(rendered, hub.values, {"sub": parse_yaml(DEFAULTS, "f").value})
+    assert same(written["h/charts/sub"], mine["sub"]), (written["h/charts/sub"], mine["sub"])
+    # In passing, helm puts what it merges for a chart below into the global of the chart above; nobody is to need it.
+    assert same({**written["h"], "global": 0}, {**mine, "global": 0}), (written["h"], mine)
+    return True
+
+
+TEXTS = st.dictionaries(st.sampled_from([*LAYERS_OF_A_HUB, OWN, LOCAL]), document(), min_size=1, max_size=2)
+REUSED = [
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=REUSED)
+@given(TEXTS)
+async def test_a_hub_gets_what_its_files_say(helm: Path, operations: Path, texts: dict[str, bytes]) -> None:
+    event(f"read: {await assert_a_hub_agrees(helm, operations, texts)}")
+
+
+@pytest.mark.long
+@settings(max_examples=2000, deadline=None, suppress_health_check=REUSED)
+@given(TEXTS)
+async def test_very_many_hubs(helm: Path, operations: Path, texts: dict[str, bytes]) -> None:
+    event(f"read: {await assert_a_hub_agrees(helm, operations, texts)}")
