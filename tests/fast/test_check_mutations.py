@@ -211,7 +211,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def large_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fleet")
-    write_fleet(root, 40, seed=2)
+    write_fleet(root, 20, seed=2)
     return root
 
 

@@ -14,12 +14,12 @@ _TRAITS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "bloc
 
 
 def person_twice(view: HubView) -> Iterator[RepositoryError]:
-    """JupyterHub compares names in lower case."""
+    """JupyterHub compares names in lower case. Names are not shown: what CI prints may be public."""
     for document, path, names in _lists(view):
         seen: set[str] = set()
         for number, name in enumerate(names):
             if str(name).lower() in seen:
-                what = f"{name} is in {path[-1]} twice"
+                what = f"{path[-1]} names a person twice"
                 why = "who is taken out once would still be in"
                 where = document.place(*path, number)
                 yield RepositoryError(what, where=where, why=why, hint="Take one out.")
