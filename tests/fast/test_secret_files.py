@@ -88,7 +88,7 @@ def test_missing_secrets_are_named(repository: Path) -> None:
     found = only(find_problems(repository))
     assert (found.what, found.where) == ("the secrets of campushub are missing", FILE)
     assert "campushub is on campus" in found.why
-    assert f"sops encrypt -i {FILE}" in found.hint
+    assert "hubops secrets new campushub" in found.hint
 
 
 def test_secrets_in_plain_are_named(repository: Path) -> None:
@@ -115,7 +115,7 @@ def test_secrets_without_hubops_token_are_named(repository: Path) -> None:
     (repository / FILE).write_text(encrypted().replace("apiToken", "apiTokn"))
     found = only(find_problems(repository))
     assert found.what == f"{FILE} lacks jupyterhub.hub.services.hubops.apiToken"
-    assert "openssl rand -hex 32" in found.hint
+    assert "hubops secrets rotate campushub hub.services.hubops.apiToken" in found.hint
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -159,6 +159,13 @@ def test_a_key_that_comes_as_a_variable_is_taken(desk: Desk, monkeypatch: pytest
     assert (desk.hub(CAMPUS))["cookieSecret"]
 
 
+def test_no_variable_lets_somebody_else_in(desk: Desk, bob: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOPS_AGE_RECIPIENTS", bob.recipient)
+    desk.run("new", "campushub")
+    assert bob.recipient.encode() not in b"".join(desk.files().values())
+    assert desk.hub(CAMPUS)["cookieSecret"]
+
+
 def test_passwords_are_made_where_people_log_in_with_them(desk: Desk) -> None:
     own = desk.root / "hub-charts/campushub/values.yaml"
     own.write_text(GITHUB.replace("github", "shared-password"))
@@ -182,7 +189,9 @@ def test_what_is_there_is_never_overwritten(filled: Desk) -> None:
 
 def test_on_the_local_cluster_there_is_nothing_to_make(desk: Desk) -> None:
     (desk.root / "hub-charts/moonhub/hub.yaml").write_text("stage: staging\nimage: earth\n")
-    assert "is on the local cluster" in desk.refused("new", "moonhub").what
+    for command in ("new", "edit", "rotate"):
+        assert "is on the local cluster" in desk.refused(command, "moonhub").what
+    assert "moonhub is on the local cluster" in desk.attempt("check", "moonhub").output
 
 
 def test_a_config_without_a_rule_for_the_file_is_refused(desk: Desk) -> None:

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from hubops.cli.ci_credentials import unpacked_credentials
+from hubops.cli.ci_credentials import drop_credentials, unpacked_credentials
 from hubops.cli.lazy import LazyGroup
 
 _COMMANDS = {
@@ -18,4 +18,7 @@ _COMMANDS = {
 @click.pass_context
 def command(context: click.Context) -> None:
     """Run as CI does."""
-    context.with_resource(unpacked_credentials(os.environ))
+    if context.invoked_subcommand == "merge":
+        context.with_resource(unpacked_credentials(os.environ))
+    else:
+        drop_credentials(os.environ)

@@ -19,7 +19,6 @@ from hubops.desired.yaml import parse_yaml
 from hubops.errors import RefusedError
 from hubops.scaffold.edit import Draft, open_draft, write
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
 _PLACES = ("*", "secrets/**/*", "hub-charts/*/*", "values/**/*")
 _KINDS = {".yaml", ".yml", ".json"}
 
@@ -56,13 +55,26 @@ def find_sealed(root: Path) -> list[Sealed]:
     ]
 
 
+def refuse_local(hub: Hub) -> None:
+    """Only off the local cluster a hub has a file of secrets.
+
+    Raises:
+        RefusedError: it is on it.
+    """
+    if hub.cluster.local:
+        where, hint = f"hub-charts/{hub.name}/hub.yaml", "Name another cluster there first."
+        why = "there secrets are generated, outside git"
+        raise RefusedError(f"{hub.name} is on the local cluster", where=where, why=why, hint=hint)
+
+
 def require_sealed(root: Path, hub: Hub) -> Sealed:
     """The hub's file of secrets.
 
     Raises:
         RepositoryError: it is missing or plain.
-        RefusedError: git-crypt encrypts it, which hubops reads and does not write.
+        RefusedError: the hub is on the local cluster, or git-crypt encrypts it, which hubops reads and does not write.
     """
+    refuse_local(hub)
     file = read_secrets(root, hub.name)
     match file.state:
         case SecretState.SOPS:
@@ -92,15 +104,6 @@ def bench(root: Path, names: Collection[str]) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="hubops-secrets-") as name:
         _mirror(root, Path(name), [PurePath(each).parts for each in names])
-        yield Path(name)
-
-
-@contextmanager
-def plain_directory() -> Iterator[Path]:
-    """A private directory that never reaches a disk, where the machine has such: for the editor."""
-    places = [_MEMORY, Path(os.environ.get("XDG_RUNTIME_DIR") or _MEMORY)]
-    usable = next((place for place in places if place.is_dir() and os.access(place, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="hubops-edit-", dir=usable) as name:
         yield Path(name)
 
 

@@ -12,6 +12,7 @@ from hubops.cli import running
 from hubops.cli.machine import project
 from hubops.cli.main import format_error
 from hubops.cli.progress import progress
+from hubops.cli.sealed import refuse_local
 from hubops.cli.secret_source import locked, require_sops
 from hubops.cli.secrets_people import FEWEST, few
 from hubops.clients.sops import METADATA, recipients
@@ -68,6 +69,7 @@ async def _row(root: Path, hub: Hub, config: sops_config.Config, emit: Emit) -> 
 
 
 async def _look(row: _Row, root: Path, hub: Hub, config: sops_config.Config, emit: Emit) -> None:
+    refuse_local(hub)
     file = read_secrets(root, hub.name)
     if file.state is SecretState.GIT_CRYPT_LOCKED:
         raise locked(hub, file.name)

@@ -11,8 +11,9 @@ import click
 from hubops.cli import running
 from hubops.cli.machine import project
 from hubops.cli.main import format_error
+from hubops.cli.memory import memory_directory
 from hubops.cli.progress import progress
-from hubops.cli.sealed import Sealed, bench, plain_directory, put_back, require_sealed, sops_for
+from hubops.cli.sealed import Sealed, bench, put_back, require_sealed, sops_for
 from hubops.clients import process
 from hubops.clients.sops import Sops
 from hubops.desired.files import telling_no_value
@@ -47,7 +48,7 @@ def command(hub: str) -> None:
 async def _edit(fleet: Fleet, hub: Hub, file: Sealed, emit: Emit) -> list[str]:
     sops = sops_for(fleet, await require_tool("sops", emit), file)
     old = await sops.decrypt_text(file.content, file.name)
-    with bench(fleet.root, [file.name]) as copies, plain_directory() as directory:
+    with bench(fleet.root, [file.name]) as copies, memory_directory("hubops-edit-") as directory:
         text, copy = directory / f"{hub.name}.yaml", copies / file.name
         text.touch(mode=0o600)
         text.write_text(old)

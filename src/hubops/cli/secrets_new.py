@@ -10,7 +10,7 @@ import click
 from hubops.cli import running
 from hubops.cli.machine import project
 from hubops.cli.progress import progress
-from hubops.cli.sealed import bench, write_new
+from hubops.cli.sealed import bench, refuse_local, write_new
 from hubops.clients import age
 from hubops.clients.sops import Sops
 from hubops.desired.model import Hub, Values
@@ -53,9 +53,7 @@ def command(hub: str) -> None:
 
 def _refuse(root: Path, hub: Hub) -> None:
     name = f"secrets/{hub.name}.yaml"
-    if hub.cluster.local:
-        what, hint = f"{hub.name} is on the local cluster", "Name another cluster in its hub.yaml first."
-        raise RefusedError(what, where=name, why="there secrets are generated, outside git", hint=hint)
+    refuse_local(hub)
     if (root / name).exists():
         hint = f"Change it: hubops secrets edit {hub.name}, or hubops secrets rotate {hub.name}"
         raise RefusedError(f"{hub.name} has secrets already", where=name, hint=hint)

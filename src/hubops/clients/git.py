@@ -120,7 +120,7 @@ class Git:
         return sorted({name.removeprefix("HEAD:") for name in names if name})
 
     async def export(self, ref: str, target: Path) -> None:
-        """Write the files of `root` as they were at a commit into a new directory.
+        """Write the files of `root` but secrets/ as they were at a commit into a new directory.
 
         Raises:
             RepositoryError: there is no such commit.
@@ -130,6 +130,8 @@ class Git:
         # From the top, for git archives a directory only where it looks as it did at that commit.
         top = (await self._run("rev-parse", "--show-toplevel")).rstrip("\n")
         words = ["archive", "--format=tar", f"--output={archive}", f"{ref}:{prefix}"]
+        # git-crypt would open its files for the archive.
+        words += ["--", ".", ":(exclude)secrets"]
         done = await process.attempt(["git", "-C", top, *words])
         if done.code != 0:
             raise RepositoryError(f"git has no files of {ref}", why=done.tail)

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,28 +38,45 @@ async def connect(
 ) -> AsyncIterator[Connection]:
     """Open the cluster behind one context; the operator's files are read by kubectl and never written.
 
-    Writes a copy of the context and a socket into `directory`, which must be private to this run.
+    Writes a socket into `directory`, which must be private to this run. The copy of the context, which may hold
+    a token, is in memory; only a system without such files (macOS) has it in `directory`, too.
 
     Raises:
         OutOfReachError: the context does not exist or kubectl cannot use it.
     """
-    config, socket = directory / "context.json", directory / "api.sock"
+    socket = directory / "api.sock"
     if len(bytes(socket)) > _SOCKET_PATH_MAX:
         raise MachineError("the path of the run's directory is too long for a socket", where=str(directory))
-    config.touch(mode=0o600)
-    config.write_text(await _context(kubectl, kubeconfig, context))
-    argv: list[str | Path] = [
-        kubectl,
-        f"--kubeconfig={config}",
-        "proxy",
-        f"--unix-socket={socket}",
-        # The filter is against browsers, which reach no Unix socket.
-        "--disable-filter=true",
-        # For a server with a path, as Rancher and the gate have.
-        "--append-server-path=true",
-    ]
-    async with _proxy(argv, context), _client(socket) as client:
-        yield Connection(socket, client)
+    with _held(await _context(kubectl, kubeconfig, context), directory) as (config, descriptors):
+        argv: list[str | Path] = [
+            kubectl,
+            f"--kubeconfig={config}",
+            "proxy",
+            f"--unix-socket={socket}",
+            # The filter is against browsers, which reach no Unix socket.
+            "--disable-filter=true",
+            # For a server with a path, as Rancher and the gate have.
+            "--append-server-path=true",
+        ]
+        async with _proxy(argv, context, descriptors), _client(socket) as client:
+            yield Connection(socket, client)
+
+
+@contextmanager
+def _held(text: str, directory: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """A file with the text, as a path for a child, and the descriptors that the child must inherit for it."""
+    if not hasattr(os, "memfd_create"):
+        file = directory / "context.json"
+        file.touch(mode=0o600)
+        file.write_text(text)
+        yield str(file), ()
+        return
+    descriptor = os.memfd_create("context.json")
+    try:
+        os.write(descriptor, text.encode())
+        yield f"/dev/fd/{descriptor}", (descriptor,)
+    finally:
+        os.close(descriptor)
 
 
 def _client(socket: Path) -> httpx2.AsyncClient:
@@ -111,7 +128,9 @@ def _located(name: str, directories: Sequence[Path]) -> str:
 
 
 @asynccontextmanager
-async def _proxy(argv: Sequence[str | Path], context: str) -> AsyncIterator[None]:
+async def _proxy(
+    argv: Sequence[str | Path], context: str, descriptors: tuple[int, ...]
+) -> AsyncIterator[None]:
     keeper = await asyncio.create_subprocess_exec(
         "/bin/sh",
         *("-c", _KEEPER, "sh", *map(str, argv)),
@@ -119,6 +138,7 @@ async def _proxy(argv: Sequence[str | Path], context: str) -> AsyncIterator[None
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=descriptors,
         env=process.environment(),
     )
     assert keeper.stdin  # noqa: S101 - it is a pipe

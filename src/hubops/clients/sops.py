@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,16 @@ _KEY, _KEY_OF = "SOPS_AGE_KEY", "HUBOPS_AGE_KEY_"
 _AGE = ("age1", "ssh-")  # what age takes for a recipient
 _ADD = "hubops secrets add-person NAME RECIPIENT"
 METADATA = "sops"
+# With one of these in a person's shell sops would encrypt for its value, whatever .sops.yaml says.
+_OVERRIDES = {
+    "SOPS_AGE_RECIPIENTS",
+    "SOPS_PGP_FP",
+    "SOPS_KMS_ARN",
+    "SOPS_GCP_KMS_IDS",
+    "SOPS_AZURE_KEYVAULT_URLS",
+    "SOPS_VAULT_URIS",
+    "SOPS_HUAWEICLOUD_KMS_IDS",
+}
 
 
 class LockedError(RefusedError):
@@ -156,8 +167,9 @@ class Sops:
     async def _attempt(
         self, words: Sequence[str], stdin: bytes | None = None, variables: Mapping[str, str] | None = None
     ) -> process.Finished:
+        env = {name: value for name, value in os.environ.items() if name not in _OVERRIDES}
         keys = {**self.keys, **(variables or {})}
-        return await process.attempt([self.program, *words], stdin=stdin, keys=keys)
+        return await process.attempt([self.program, *words], env=env, keys=keys, stdin=stdin)
 
 
 def keys_for(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ def missing(hub: Hub, name: str) -> RepositoryError:
         f"the secrets of {hub.name} are missing",
         where=name,
         why=f"only on the local cluster secrets are generated; {hub.name} is on {hub.cluster.name}",
-        hint=f"Write {'.'.join(token_path(hub))} and the hub's other secrets to it. {_ENCRYPT.format(name)}",
+        hint=f"Make them, encrypted: hubops secrets new {hub.name}",
         rule="missing-secrets",
     )
 
@@ -56,7 +56,7 @@ def no_token(hub: Hub, name: str) -> RepositoryError:
         f"{name} lacks {'.'.join(token_path(hub))}",
         where=name,
         why="with this token hubops proves that people can work on the hub",
-        hint=f"Make one with: openssl rand -hex 32; add it with: sops edit {name}",
+        hint=f"Make one: hubops secrets rotate {hub.name} {'.'.join(TOKEN)}",
         rule="missing-token",
     )
 
