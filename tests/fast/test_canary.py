@@ -197,6 +197,8 @@ async def _repository(root: Path, ours: Key, bob: Key) -> None:
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("templates", "files"))
     for hub in (HUB, "moonhub"):
         shutil.copytree(PROJECT / "hub-charts/staginghub", root / "hub-charts" / hub)
+        chart = root / "hub-charts" / hub / "Chart.yaml"
+        chart.write_text(chart.read_text().replace("name: staginghub", f"name: {hub}"))
         (root / "hub-charts" / hub / "hub.yaml").write_text(AUTH)
     (root / "hubops.yaml").write_text(
         "registry: localhost:1\nclusters: {campus: {kubeconfig-context: campus, url: https://hubs.example.org}}\n"
