@@ -9,7 +9,8 @@ import pytest
 from fast.vault import Key, encrypt, ignore, make_key
 from hubops.cli.secret_source import secrets_of
 from hubops.clients import process
-from hubops.clients.sops import LockedError, Sops, TamperedError, WrongKeyError, keys_for
+from hubops.clients.sops import Sops, keys_for
+from hubops.clients.sops_failures import LockedError, TamperedError, WrongKeyError
 from hubops.desired.model import Cluster, Hub
 from hubops.desired.secret_files import SecretState, classify
 from hubops.errors import ProgramError, RefusedError
