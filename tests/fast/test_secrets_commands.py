@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -345,6 +348,37 @@ def test_the_old_data_key_is_of_no_use(shared: Desk, bob: Key) -> None:
     (shared.root / MOON).write_text(stolen)
     with pytest.raises(HubopsError, match="changed after it was encrypted"):
         shared.open(MOON, bob)
+
+
+def test_whom_only_a_file_knows_can_leave(shared: Desk, bob: Key) -> None:
+    (shared.root / ".sops.yaml").write_text(
+        f"creation_rules: [{{path_regex: ^secrets/, age: {shared.key.recipient}}}]\n"
+    )
+    assert f"- {bob.recipient}" in shared.run("offboard", bob.recipient)
+    with pytest.raises(RefusedError, match="not one for these"):
+        shared.open(MOON, bob)
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
+def test_a_full_disk_changes_no_file(shared: Desk) -> None:
+    """It is met in the copies, before the repository is touched."""
+    before = shared.files()
+    for size in (0, 500, 1500):
+        words = [
+            "prlimit",
+            f"--fsize={size}",
+            sys.executable,
+            "-m",
+            "hubops.cli.main",
+            "secrets",
+            "offboard",
+            "bob",
+        ]
+        done = subprocess.run(
+            words, env={**os.environ, "PYTHONPATH": str(PROJECT / "src")}, capture_output=True, check=False
+        )
+        assert done.returncode != 0
+        assert shared.files() == before
 
 
 def test_one_can_leave_oneself(shared: Desk, bob: Key) -> None:

@@ -10,7 +10,8 @@ import pytest
 from fast.vault import Key, encrypt, ignore, make_key
 from hubops.cli.secret_source import people_of, secrets_of
 from hubops.clients import process
-from hubops.clients.sops import LockedError, Sops, TamperedError, WrongKeyError, keys_for
+from hubops.clients.sops import Sops, keys_for
+from hubops.clients.sops_failures import LockedError, TamperedError, WrongKeyError
 from hubops.desired.model import Cluster, Hub, People
 from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet

@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from hubops.cli.secret_source import locked
-from hubops.clients.sops import METADATA, Sops, keys_for, recipients
+from hubops.clients.sops import Sops, keys_for
+from hubops.clients.sops_failures import METADATA, recipients
 from hubops.desired.files import read_secrets
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.secret_check import missing, plain
@@ -113,34 +114,43 @@ def put_back(root: Path, copies: Path, files: Iterable[Sealed], drafts: Collecti
     Raises:
         RefusedError: a file has changed meanwhile.
     """
-    changed = [file for file in files if (copies / file.name).read_bytes() != file.content]
-    for name in [file.name for file in changed if (root / file.name).read_bytes() != file.content] + [
-        draft.name for draft in drafts if open_draft(root, draft.name).before != draft.before
-    ]:
-        raise RefusedError(
-            "the file has changed meanwhile", where=name, hint="Nothing was written: try again."
-        )
-    parts = [
-        (_beside(root / file.name, (copies / file.name).read_bytes()), root / file.name) for file in changed
-    ]
-    for part, target in parts:
-        part.replace(target)
+    new = {file: (copies / file.name).read_bytes() for file in files}
+    _require_unchanged(root, new, drafts)
+    _replace({root / file.name: content for file, content in new.items() if content != file.content})
     return write(drafts)
 
 
 def write_new(root: Path, name: str, content: bytes) -> None:
     """Write a file that is not there yet, complete or not at all."""
     (root / name).parent.mkdir(parents=True, exist_ok=True)
-    _beside(root / name, content).replace(root / name)
+    _replace({root / name: content})
 
 
-def _beside(target: Path, content: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        os.fchmod(handle, target.stat().st_mode & 0o777 if target.exists() else 0o644)
-        os.fsync(handle)
-    return Path(name)
+def _require_unchanged(root: Path, files: Iterable[Sealed], drafts: Iterable[Draft]) -> None:
+    changed = [file.name for file in files if (root / file.name).read_bytes() != file.content]
+    changed += [draft.name for draft in drafts if open_draft(root, draft.name).before != draft.before]
+    if changed:
+        hint = "Nothing was written: try again."
+        raise RefusedError("the file has changed meanwhile", where=changed[0], hint=hint)
+
+
+def _replace(contents: Mapping[Path, bytes]) -> None:
+    """Write beside each file first: a full disk is met before any of them is replaced."""
+    parts: dict[Path, Path] = {}
+    try:
+        for target, content in contents.items():
+            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            parts[target] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                os.fchmod(handle, target.stat().st_mode & 0o777 if target.exists() else 0o644)
+                file.flush()
+                os.fsync(handle)
+        for target, part in parts.items():
+            part.replace(target)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def _mirror(source: Path, target: Path, names: Collection[tuple[str, ...]]) -> None:

@@ -15,7 +15,7 @@ from hubops.cli.progress import progress
 from hubops.cli.sealed import refuse_local
 from hubops.cli.secret_source import locked, require_sops
 from hubops.cli.secrets_people import FEWEST, few
-from hubops.clients.sops import METADATA, recipients
+from hubops.clients.sops_failures import METADATA, recipients
 from hubops.desired.files import read_secrets
 from hubops.desired.model import Fleet, Hub, Problem, Values
 from hubops.desired.repository import load_fleet
@@ -73,8 +73,8 @@ async def _look(row: _Row, root: Path, hub: Hub, config: sops_config.Config, emi
     file = read_secrets(root, hub.name)
     if file.state is SecretState.GIT_CRYPT_LOCKED:
         raise locked(hub, file.name)
-    for error in check_secrets(hub, file):
-        raise error
+    if errors := list(check_secrets(hub, file)):
+        raise errors[0]
     values: Values = file.document.value
     if file.state is SecretState.SOPS:
         _look_at_recipients(row, recipients(values[METADATA]), config)

@@ -73,11 +73,13 @@ def add_person(name: str, recipient: str, hubs: tuple[str, ...]) -> None:
 def offboard(name: str, out: Path | None) -> None:
     """Take NAME (or a recipient) out of all secrets: new keys, new values where hubops can, a list of the rest."""
     fleet, config, redactor = load_fleet(project()), _open_config(project()), Redactor()
-    names = sops_config.names_of(config.value)
-    gone = {*sops_config.remove_person(config.value, name)}
+    names, sealed = sops_config.names_of(config.value), find_sealed(fleet.root)
+    known = [each for file in sealed for each in file.recipients]
+    gone = {*sops_config.remove_person(config.value, name, known)}
     with progress(redactor) as emit:
-        sealed = [file for file in find_sealed(fleet.root) if gone & {*file.recipients}]
-        work = _Work(fleet, config, sealed, names, emit, redactor)
+        work = _Work(
+            fleet, config, [each for each in sealed if gone & {*each.recipients}], names, emit, redactor
+        )
         lines = running.run(_reseal(work, renew=True))
     for line in lines:
         click.echo(line)

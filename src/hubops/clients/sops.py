@@ -10,23 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hubops.clients import process
-from hubops.errors import HubopsError, ProgramError, RefusedError, RepositoryError
+from hubops.clients.sops_failures import NO_KEY, UNCHANGED, config_failure, failure
+from hubops.errors import RepositoryError
 
-# sops' exit codes (cmd/sops/codes).
-_NO_KEY = 128
-_UNCHANGED = 200
 _REPLACE_LIMIT_S = 60  # clouds may be slow to open a key
-_TAMPERED = {
-    25: "a value is not as sops encrypted it",
-    51: "the sum over all values (MAC) is another",
-    52: "the sum over all values (MAC) is missing",
-}
-_RECIPIENTS = ("recipient", "arn", "resource_id", "fp", "vault_url", "vault_address")
 # Per hub or cluster, where one job has the keys of several (a CI system, say).
 _KEY, _KEY_OF = "SOPS_AGE_KEY", "HUBOPS_AGE_KEY_"
-_AGE = ("age1", "ssh-")  # what age takes for a recipient
-_ADD = "hubops secrets add-person NAME RECIPIENT"
-METADATA = "sops"
 # With one of these in a person's shell sops would encrypt for its value, whatever .sops.yaml says.
 _OVERRIDES = {
     "SOPS_AGE_RECIPIENTS",
@@ -37,18 +26,6 @@ _OVERRIDES = {
     "SOPS_VAULT_URIS",
     "SOPS_HUAWEICLOUD_KMS_IDS",
 }
-
-
-class LockedError(RefusedError):
-    """There is no key here at all."""
-
-
-class WrongKeyError(RefusedError):
-    """There is a key here, and it is none of the file's."""
-
-
-class TamperedError(RepositoryError):
-    """The file was changed after it was encrypted, without sops."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +67,7 @@ class Sops:
         types = ("--input-type", "yaml", "--output-type", "yaml", "/dev/stdin")
         done = await self._attempt(("--config", str(config), *words, *types), plain)
         if done.code != 0:
-            raise _config_failure(done, name)
+            raise config_failure(done, name)
         return done.stdout.encode()
 
     async def set_value(self, file: Path, path: Sequence[str | int], value: str, where: str) -> None:
@@ -119,7 +96,7 @@ class Sops:
         content = file.read_bytes()
         done = await self._attempt(("--config", str(config), "updatekeys", "--yes", str(file)))
         if done.code != 0:
-            raise _failure(done, content, where) if done.code == _NO_KEY else _config_failure(done, where)
+            raise failure(done, content, where) if done.code == NO_KEY else config_failure(done, where)
 
     async def rotate(self, file: Path, where: str) -> None:
         """Encrypt every value with a new data key, for the same recipients.
@@ -148,21 +125,21 @@ class Sops:
             raise RepositoryError(
                 "sops does not take this", where=where, hint="Look at the kinds of values."
             ) from None
-        if done.code not in {0, _UNCHANGED}:
-            raise _failure(done, content, where)
+        if done.code not in {0, UNCHANGED}:
+            raise failure(done, content, where)
 
     async def _decrypt(self, content: bytes, where: str, form: str) -> str:
         words = ("decrypt", "--input-type", "yaml", "--output-type", form, "/dev/stdin")
         done = await self._attempt(words, content)
         if done.code != 0:
-            raise _failure(done, content, where)
+            raise failure(done, content, where)
         return done.stdout
 
     async def _change(self, words: Sequence[str], file: Path, where: str, value: str | None = None) -> None:
         content = file.read_bytes()
         done = await self._attempt(words, None if value is None else json.dumps(value).encode())
         if done.code != 0:
-            raise _failure(done, content, where)
+            raise failure(done, content, where)
 
     async def _attempt(
         self, words: Sequence[str], stdin: bytes | None = None, variables: Mapping[str, str] | None = None
@@ -182,62 +159,5 @@ def keys_for(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, 
     return {_KEY: found} if found else {}
 
 
-def recipients(metadata: Any) -> list[str]:
-    """Who can open a file, by its top-level key `sops`: age recipients, key ids of clouds, PGP fingerprints."""
-    if isinstance(metadata, list):
-        return [name for each in metadata for name in recipients(each)]
-    if not isinstance(metadata, dict):
-        return []
-    own = [str(metadata[key]) for key in _RECIPIENTS if metadata.get(key)]
-    return own + [name for value in metadata.values() for name in recipients(value)]
-
-
 def _index(path: Sequence[str | int]) -> str:
     return "".join(f"[{json.dumps(part)}]" for part in path)
-
-
-def _failure(done: process.Finished, content: bytes, where: str) -> HubopsError:
-    if done.code == _NO_KEY:
-        return _no_key(done.tail, content, where)
-    # What sops prints about other failures may quote the file.
-    if why := _TAMPERED.get(done.code):
-        what = "this was changed after it was encrypted, without sops"
-        hint = f"Take back the change (git log shows it), and edit with: sops edit {where}"
-        return TamperedError(what, where=where, why=why, hint=hint)
-    return _unexpected(done.code, where)
-
-
-def _no_key(told: str, content: bytes, where: str) -> RefusedError:
-    import yaml  # noqa: PLC0415 - only when it failed
-
-    names = recipients(yaml.safe_load(content)[METADATA])
-    who, said = f"they can be opened by: {', '.join(names)}", " ".join(told.replace("|", " ").split())
-    if not all(name.startswith(_AGE) for name in names):
-        hint = "Log in where the key is kept, or use another of them."
-        return RefusedError("no key here opens these secrets", where=where, why=f"{who}\n{told}", hint=hint)
-    if "failed to parse" in said:
-        what, why = "the key here cannot be read", "an age key is AGE-SECRET-KEY-1 and 58 characters"
-        hint = "Correct SOPS_AGE_KEY, or the file that SOPS_AGE_KEY_FILE names."
-        return RefusedError(what, where=where, why=why, hint=hint)
-    if "any of the recipients" in said:
-        what = "the key here is not one for these secrets"
-        hint = f"Use the key of one of them, or let one of them add yours: {_ADD}"
-        return WrongKeyError(what, where=where, why=who, hint=hint)
-    what = "there is no key here for these secrets"
-    hint = f"Let SOPS_AGE_KEY_FILE name the file with your age key. Have you none yet, one of them adds you: {_ADD}"
-    return LockedError(what, where=where, why=who, hint=hint)
-
-
-def _config_failure(done: process.Finished, where: str) -> HubopsError:
-    if "no matching creation rules" in done.tail or "config file not found" in done.tail:
-        what, hint = f".sops.yaml has no rule for {where}", "Add one: its path_regex must match that name."
-        return RepositoryError(what, where=".sops.yaml", hint=hint)
-    # It is about recipients and rules, which are no secrets.
-    return ProgramError(
-        "sops cannot encrypt for these recipients", where=where, why=done.tail, hint="See .sops.yaml."
-    )
-
-
-def _unexpected(code: int, where: str) -> ProgramError:
-    hint = f"See what it says: sops decrypt {where}"
-    return ProgramError(f"sops failed with exit code {code}", where=where, hint=hint)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubops.clients import process
 from hubops.errors import HubopsError, MachineError
 from hubops.local import docker, host, paths
 
@@ -113,4 +114,5 @@ def _docker_answers() -> bool:
 def _has_buildx() -> bool:
     if not shutil.which("docker"):
         return False
-    return subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0
+    words = ["docker", "buildx", "version"]
+    return subprocess.run(words, env=process.environment(), capture_output=True, check=False).returncode == 0
