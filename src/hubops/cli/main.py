@@ -18,6 +18,7 @@ _COMMANDS = {
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),
     "logs": ("hubops.cli.logs", "What a hub's own pods say."),
     "plan": ("hubops.cli.plan", "What a deploy would do, and why."),
+    "schema": ("hubops.cli.schema", "The keys of hubops.yaml, hub.yaml and people.yaml, as JSON Schemas."),
     "start": ("hubops.cli.start", "From a bare machine to a hub one can log in to."),
     "status": ("hubops.cli.status", "What runs where, since when, and what is held."),
     "tools": ("hubops.cli.tools", "The pinned tools, and where each comes from."),

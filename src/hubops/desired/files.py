@@ -108,7 +108,7 @@ class Files:
         key, where = path[-1], document.place(*path)
         if key not in keys:
             error = RepositoryError(f"unknown key {key}", where=where, hint=did_you_mean(key, keys))
-        elif value is not None and not isinstance(value, keys[key]):
+        elif value is not None and type(value) is not keys[key]:
             error = RepositoryError(f"{key} must be {_KINDS[keys[key]]}, not {value!r}", where=where)
         else:
             return True

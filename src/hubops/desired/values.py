@@ -115,10 +115,9 @@ def _require_mappings(hub: Hub, written: Values) -> None:
     """Helm says no more than "type mismatch", for example where all that stood below `jupyterhub:` is commented out."""
     for dependency in hub.chart.value.get("dependencies", ()):
         key = dependency.get("alias") or dependency["name"]
-        if all(isinstance(values.get(key, {}), dict) for values in (written, hub.values)):
+        if isinstance(written.get(key, {}), dict):
             continue
-        wrong = (each for each in reversed(hub.documents) if not isinstance(each.value.get(key, {}), dict))
-        document = next(wrong, None)
+        document = next((each for each in reversed(hub.documents) if key in each.value), None)
         raise RepositoryError(
             f"{key} must hold keys and values",
             where=document.place(key) if document else "",

@@ -68,7 +68,7 @@ def check_values(
             continue
         yield from check_version(hub, number, chart)
         key = key_of(dependency)
-        yield from _against(given, chart, for_dependency(given.values, hub.values, key, chart.values), key)
+        yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
 
 
 def _check_own(given: _Given, charts: Charts) -> Iterator[RepositoryError]:

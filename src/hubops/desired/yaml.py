@@ -46,7 +46,7 @@ def parse_yaml(text: str | bytes, file: str) -> Document:
     """The one document in `text`; what Helm would read from it, or an error where Helm fails or guesses.
 
     Refused beyond what Helm refuses: a key twice, a second document, an anchor twice, tags but !!str, directives,
-    other encodings than UTF-8, and within brackets a text that ends in a colon.
+    other encodings than UTF-8, and within brackets a text that ends in a colon or is a tag alone.
 
     Raises:
         RepositoryError: with file:line:column.

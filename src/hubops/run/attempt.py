@@ -1,10 +1,9 @@
 """One attempt to deploy a hub: recorded before it begins, proved, and taken back when it fails."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from hubops.clients.helm import Upgrade
+from hubops.clients.helm import Upgrade, format_values
 from hubops.desired.model import Hub
 from hubops.desired.values import prefixed, with_people
 from hubops.errors import HubError, HubopsError, ReleaseError, RolledBackError
@@ -157,8 +156,7 @@ class Attempt:
         """What helm is asked for, and a digest of that. The chart's prefix is the bundle's, not today's."""
         hub = replace(self.hub, prefix=bundle.content.prefix)
         file = bundle.directory / "values.yaml"
-        # JSON is YAML that leaves nothing to interpretation; sorted, for their order is no change.
-        file.write_text(json.dumps(with_people(hub, bundle.content.values), indent=2, sort_keys=True))
+        file.write_bytes(format_values(with_people(hub, bundle.content.values)))
         secrets = prefixed(hub, secret_values(hub, self.session.machine))
         upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, hub.timeout_s)
         return upgrade, content_of(upgrade, bundle.content.key)
