@@ -66,6 +66,7 @@ REFUSED = {
     "an anchor twice": ("a: &x 1\nb: &x 2\nc: *x\n", False),
     "a tag": ("a: !!int '5'\n", False),
     "a bare tag": ("a: ! 5\n", False),
+    "a bare tag in braces": ("a: {b: !, c: 1}\n", True),
     "a bare tag behind an anchor": ("a: &x ! 5\n", False),
     "a tag alone in brackets": ("a: [!!str, x]\n", False),
     "a directive": ("# c\n%YAML 1.1\n---\na: 1\n", False),

@@ -11,6 +11,7 @@ from hubops.errors import HubopsError
 _COMMANDS = {
     "build": ("hubops.cli.build", "The images of the repository."),
     "ci": ("hubops.cli.ci", "What each kind of CI run does."),
+    "config": ("hubops.cli.config", "Each value that a hub's charts get, and the line that set it."),
     "deploy": ("hubops.cli.deploy", "Build, push, deploy and verify hubs."),
     "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),

@@ -22,9 +22,9 @@ _MOST_VALUES = 400_000  # Go's reader begins to refuse documents that grow by th
 _BOM = "\ufeff"
 _DIRECTIVE = re.compile(r"(?:[ \t]*(?:#.*)?\r?\n)*%")
 # Forms that libyaml does not tell from others and Go reads differently: an escaped slash, and the tag `!`.
-_SUSPECT = re.compile(r"\\/|!\s")
+_SUSPECT = re.compile(r"\\/|![\s,\]}]")
 _ESCAPED_SLASH = re.compile(r'"(?:[^\\]|\\.)*?\\/', re.DOTALL)
-_BARE_TAG = re.compile(r"(?:&\S+\s+)?!\s")
+_BARE_TAG = re.compile(r"(?:&\S+\s+)?!(?:\s|$)")
 
 
 @dataclass(frozen=True)
