@@ -13,12 +13,14 @@ IO_STAGES = {"state", "execute", "checks"}
 EDGES = {"cli", "local", "scaffold", "dashboard"}
 PURE_STAGES = {"desired", "plan", "report"}
 # These of desired/ read files: they are handed the directory. files: YAML, each once; repository: which hubs and
-# images there are; images: what decides an image; charts: what a chart takes, unpacked or packed.
+# images there are; images: what decides an image; charts: what a chart takes, unpacked or packed;
+# keys: the schemas that the package brings along.
 FILE_READERS = {
     "desired/files.py",
     "desired/repository.py",
     "desired/images.py",
     "desired/charts.py",
+    "desired/keys.py",
 }
 READING = {
     "read_text",

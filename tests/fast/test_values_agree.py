@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fast.yaml_texts import UGLY, document
 from hubops.clients import process
+from hubops.clients.helm import format_values
 from hubops.desired.chart_values import for_dependency, for_templates
 from hubops.desired.go_scalars import resolve
 from hubops.desired.repository import load_fleet
@@ -42,6 +43,9 @@ READ = {
     "an empty document": "---\n...\n",
     "explicit strings": "a: !!str 5\nb: !!str yes\nc: !!str\n",
     "explicit keys": "? a\n: 1\n? b\n",
+    "a backslash before a slash": 'a: "\\\\/"\nb: \'\\/\'\nc: \\/\nd: |\n  "\\/"\n',
+    "an alias in brackets of what has a question mark": "a: &x what?\nb: [*x]\n",
+    "an exclamation mark that is text": "a: x ! y\nb: '! 5'\nc: |\n  ! 5\n",
     "other letters": "a: \U0001f600 \u00e9 '\n",
 }
 # True where helm refuses too; else it guesses, or takes what nobody needs.
@@ -61,6 +65,16 @@ REFUSED = {
     "two documents": ("a: 1\n---\nb: 2\n", False),
     "an anchor twice": ("a: &x 1\nb: &x 2\nc: *x\n", False),
     "a tag": ("a: !!int '5'\n", False),
+    "a bare tag": ("a: ! 5\n", False),
+    "a bare tag in braces": ("a: {b: !, c: 1}\n", True),
+    "a bare tag behind an anchor": ("a: &x ! 5\n", False),
+    "a tag alone in brackets": ("a: [!!str, x]\n", False),
+    "a directive": ("# c\n%YAML 1.1\n---\na: 1\n", False),
+    "a directive of another version": ("%YAML 1.2\n---\na: 1\n", True),
+    "an escaped slash": ('a: 1\nb: "x\\\\\\/y"\n', True),
+    "a question mark in brackets": ("a: [http://h/?q=1]\n", True),
+    "a question mark in a key in braces": ("a: {b?: 1}\n", True),
+    "a colon at an end in brackets": ("a: [x:]\n", False),
 }
 
 
@@ -202,8 +216,15 @@ async def test_a_dependency_gets_the_values_that_a_check_looks_at(
     ours = [{"echo": parse_yaml(json.dumps(layer), "f").value} for layer in layers]
     ours.append({"global": {"shared": 1}})
     printed = await ask_helm(helm, parent, json.dumps(merge(*ours)).encode())
-    mine = for_dependency(merge(*ours), {}, "echo", parse_yaml(json.dumps(defaults), "f").value)
+    mine = for_dependency(merge(*ours), "echo", parse_yaml(json.dumps(defaults), "f").value)
     assert same(mine, printed)
+
+
+async def test_every_letter_reaches_the_chart(helm: Path, echo: Path) -> None:
+    """But for those that the chart of this test could not print."""
+    codes = (*range(0x7F), 0x85, *range(0xA0, 0x2FFF), 0xD7FF, 0xE000, 0xFEFF, 0xFFFD, 0x1F600, 0x10FFFF)
+    letters = [chr(code) for code in codes]
+    assert await ask_helm(helm, echo, format_values({"a": letters})) == {"a": letters}
 
 
 # --- a whole hub, from text to what its charts get
@@ -214,6 +235,7 @@ ON_PURPOSE = (
     "but found another document",
     "did not find expected <document start>",
     "the tag ",
+    "a text behind a tag within brackets",
     "directives have no meaning",
     "found unexpected ':'",
 )
@@ -237,11 +259,13 @@ def operations(tmp_path: Path) -> Path:
         "hub-charts/h/hub.yaml": "cluster: c\n",
         "hub-charts/h/Chart.yaml": "apiVersion: v2\nname: h\nversion: 0.1.0\n"
         "dependencies: [{name: jupyterhub, alias: sub, version: 0.1.0}]\n",
-        "hub-charts/h/templates/values.yaml": "{{ .Values | toJson }}\n",
-        "hub-charts/h/charts/jupyterhub/Chart.yaml": "apiVersion: v2\nname: jupyterhub\nversion: 0.1.0\n",
-        "hub-charts/h/charts/jupyterhub/values.yaml": DEFAULTS,
-        "hub-charts/h/charts/jupyterhub/templates/values.yaml": "{{ .Values | toJson }}\n",
+        "chart/templates/values.yaml": "{{ .Values | toJson }}\n",
+        "chart/charts/jupyterhub/Chart.yaml": "apiVersion: v2\nname: jupyterhub\nversion: 0.1.0\n",
+        "chart/charts/jupyterhub/values.yaml": DEFAULTS,
+        "chart/charts/jupyterhub/templates/values.yaml": "{{ .Values | toJson }}\n",
     }
+    # As in a deploy, a copy without the hub's values.yaml, which is given by -f.
+    texts["chart/Chart.yaml"] = texts["hub-charts/h/Chart.yaml"]
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -250,7 +274,7 @@ def operations(tmp_path: Path) -> Path:
 
 async def ask_both(helm: Path, root: Path, *files: Path) -> dict[str, Any] | str:
     """What the hub's chart and the chart below print, or why helm refuses."""
-    command: list[str | Path] = [helm, "template", "x", root / "hub-charts/h"]
+    command: list[str | Path] = [helm, "template", "x", root / "chart"]
     for file in files:
         command += ["-f", file]
     try:
@@ -281,11 +305,11 @@ async def assert_a_hub_agrees(helm: Path, root: Path, texts: dict[str, bytes]) -
         written = await theirs
         assert isinstance(written, str) or any(each in refusal for each in ON_PURPOSE), (refusal, written)
         return False
-    (root / "rendered").write_text(json.dumps(rendered))
+    (root / "rendered").write_bytes(format_values(rendered))
     written, deployed = await asyncio.gather(theirs, ask_both(helm, root, root / "rendered"))
     assert not isinstance(written, str), written
     assert same(written, deployed), (written, deployed)
-    mine = for_templates(rendered, hub.values, {"sub": parse_yaml(DEFAULTS, "f").value})
+    mine = for_templates(rendered, {"sub": parse_yaml(DEFAULTS, "f").value})
     assert same(written["h/charts/sub"], mine["sub"]), (written["h/charts/sub"], mine["sub"])
     # In passing, helm puts what it merges for a chart below into the global of the chart above; nobody is to need it.
     assert same({**written["h"], "global": 0}, {**mine, "global": 0}), (written["h"], mine)

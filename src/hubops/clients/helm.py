@@ -26,6 +26,19 @@ _HEADLINE = 200  # characters
 _HANDED_ON = re.compile(r"PATH|HOME|USER|LANG|TMPDIR|SSL_CERT_(FILE|DIR)|(HTTPS?|NO)_PROXY|(https?|no)_proxy")
 
 
+# Go's YAML reader takes these in their escaped form only.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def format_values(values: Mapping[str, Any]) -> bytes:
+    """A file of values: JSON, which is YAML that leaves nothing to interpretation; sorted, for order is no change.
+
+    Letters stand as they are: Helm's reader refuses the pairs of codes by which JSON escapes some, as emoji.
+    """
+    text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
 @dataclass(frozen=True)
 class Revision:
     """One revision of a release, as `helm history` tells it; `updated` is RFC 3339."""
@@ -95,7 +108,7 @@ class Helm:
             words += ["-f", file]
         words += ["-f", "-"]
         # JSON, for Go's YAML reads 3228e95 without quotes as a number, and PyYAML writes it so.
-        stdin = json.dumps(dict(upgrade.secret_values)).encode()
+        stdin = format_values(upgrade.secret_values)
         await self._run(words, what=f"the release {upgrade.release} was not deployed", stdin=stdin)
 
     async def uninstall(self, release: str, namespace: str, timeout_s: int = 300) -> None:

@@ -11,20 +11,20 @@ from hubops.desired.model import Values
 _GLOBAL = "global"
 
 
-def for_templates(values: Values, own: Values, charts: Mapping[str, Values]) -> Values:
-    """What a chart's templates see, and under their keys those of its dependencies.
+def for_templates(values: Values, charts: Mapping[str, Values]) -> Values:
+    """What a hub's chart sees, and under their keys what its dependencies see.
 
-    `own` are the defaults of the chart's values.yaml, `charts` those of its dependencies, by the key they have.
-    A map never gives way to something else in `global`; null takes away what lies below it.
+    `charts` are the defaults of the dependencies, by the key they have; its own the chart has none left (see
+    execute/bundle.py). Null takes away what lies below it, but in `global` nothing takes the place of a map.
     """
-    # Helm first makes the chart's own defaults whole, with null kept, and then lays the values on top.
-    below = _coalesced({}, own, charts, keeps_null=True) if charts else own
+    # Helm first makes the chart's defaults whole, with null kept, and then lays the values on top.
+    below = _coalesced({}, {}, charts, keeps_null=True)
     return _coalesced(values, below, charts, keeps_null=False)
 
 
-def for_dependency(values: Values, own: Values, key: str, defaults: Values) -> Values:
-    """What the templates of one dependency see; as `for_templates`."""
-    found: Values = for_templates(values, own, {key: defaults})[key]
+def for_dependency(values: Values, key: str, defaults: Values) -> Values:
+    """The values that one dependency sees, as `for_templates`."""
+    found: Values = for_templates(values, {key: defaults})[key]
     return found
 
 
@@ -39,11 +39,11 @@ def is_enabled(values: Values, condition: str) -> bool:
     return True
 
 
-def _coalesced(values: Values, own: Values, charts: Mapping[str, Values], *, keeps_null: bool) -> Values:
-    found = _over_chart(values, own, charts, keeps_null=keeps_null)
+def _coalesced(values: Values, below: Values, charts: Mapping[str, Values], *, keeps_null: bool) -> Values:
+    found = _over_chart(values, below, charts, keeps_null=keeps_null)
     for key, defaults in charts.items():
-        below = _with_globals(_mapping(found.get(key)), found)
-        found[key] = _over_chart(below, defaults, (), keeps_null=keeps_null)
+        own = _with_globals(_mapping(found.get(key)), found)
+        found[key] = _over_chart(own, defaults, (), keeps_null=keeps_null)
     return found
 
 

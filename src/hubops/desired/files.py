@@ -135,7 +135,7 @@ class Files:
         if key not in keys:
             hint = did_you_mean(key, keys)
             error = RepositoryError(f"unknown key {key}", where=where, hint=hint, rule="unknown-key")
-        elif value is not None and not isinstance(value, keys[key]):
+        elif value is not None and type(value) is not keys[key]:
             what = f"{key} must be {_KINDS[keys[key]]}, not {value!r}"
             error = RepositoryError(what, where=where, rule="wrong-type")
         else:

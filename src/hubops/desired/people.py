@@ -41,6 +41,15 @@ def read_people(value: Values) -> People:
 def with_people(hub: Hub, values: Values) -> Values:
     """Rendered values with the hub's people below them: what is written in a values file wins.
 
+    Raises:
+        RepositoryError: as `people_values`.
+    """
+    return merge(people_values(hub, values), values)
+
+
+def people_values(hub: Hub, values: Values) -> Values:
+    """What the hub's people are among its values, the others of which decide about teams and admins.
+
     Two defaults come with them. KubeSpawner deletes a person's volume with the person unless it is told not
     to; and JupyterHub's list of admins only makes admins, while that of its role `admin` unmakes others too.
 
@@ -56,7 +65,7 @@ def with_people(hub: Hub, values: Values) -> Values:
     }
     by_name = hub.people.decides_admins and not makes_admins(own)
     roles = {"loadRoles": {"admin": {"users": users["admin_users"]}}} if by_name else {}
-    return merge(prefixed(hub, {"hub": {"config": config, **roles}}), values)
+    return prefixed(hub, {"hub": {"config": config, **roles}})
 
 
 def normal_name(name: str, login: str = "") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hubops.desired.files import Files, stop
+from hubops.desired.keys import keys_of
 from hubops.desired.model import Cluster, Fleet, Hub, People, Values
 from hubops.desired.people import PEOPLE_LISTS, read_people
 from hubops.desired.settings import SETTINGS, read_clusters, read_image_name, read_settings
@@ -15,19 +16,8 @@ from hubops.errors import RepositoryError
 from hubops.names import did_you_mean, is_dns_label
 
 STAGES = ("staging", "production")
-_HUB_KEYS = {
-    "stage": str,
-    "cluster": str,
-    "image": str,
-    "proved-by": str,
-    "release": str,
-    "namespace": str,
-    "url": str,
-    "timeout": int,
-    "check": dict,
-    "disabled": str,
-}
-_PEOPLE_KEYS = {**dict.fromkeys(PEOPLE_LISTS, list), "sops": dict}
+_HUB_KEYS = keys_of("hub")
+_PEOPLE_KEYS = keys_of("people")
 _TEXTS = ("name", "version", "repository", "alias", "condition")
 
 

@@ -85,8 +85,10 @@ def _faults(error: Any, schema: Values) -> Iterator[Fault]:
 
 def _meant(error: Any) -> list[Any]:
     """The errors of that alternative which fits best: it is wrong deepest inside. None where none fits."""
-    depths = [(max(len(each.instance_path) for each in branch), branch) for branch in error.kind.context]
-    deepest, branch = max(depths, key=lambda pair: pair[0])
+    # Where more than one of a oneOf fits, those have no errors.
+    branches = [branch for branch in error.kind.context if branch]
+    depths = [(max(len(each.instance_path) for each in branch), branch) for branch in branches]
+    deepest, branch = max(depths, key=lambda pair: pair[0], default=(0, []))
     return list(branch) if deepest > len(error.instance_path) else []
 
 

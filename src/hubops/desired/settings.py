@@ -1,14 +1,15 @@
 """hubops.yaml: what all hubs of a repository share."""
 
 from hubops.desired.files import Files
+from hubops.desired.keys import keys_of
 from hubops.desired.model import Cluster
 from hubops.desired.yaml import Document
 from hubops.errors import RepositoryError
 
 SETTINGS = "hubops.yaml"
-_FLEET_KEYS = {"registry": str, "image-name": str, "clusters": dict, "check": dict}
-_CLUSTER_KEYS = {"local": bool, "kubeconfig-context": str, "gke": dict, "url": str}
-_GKE_KEYS = {"project": str, "location": str, "cluster": str}
+_FLEET_KEYS = keys_of("hubops")
+_CLUSTER_KEYS = keys_of("hubops", "clusters", "*")
+_GKE_KEYS = keys_of("hubops", "clusters", "*", "gke")
 
 
 def read_settings(files: Files) -> Document:

@@ -30,7 +30,7 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
             the key of a chart stands something else than keys and values.
     """
     conventions = prefixed(hub, {"hub": {"baseUrl": hub.path}})
-    written = merge(conventions, *_moved(hub, hub.layers), hub.values, *_moved(hub, top))
+    written = merge(conventions, *moved(hub, hub.layers), hub.values, *moved(hub, top))
     _require_mappings(hub, written)
     _refuse_hand_set(hub)
     injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
@@ -40,7 +40,7 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
 
 def image_names(hub: Hub, *top: Values) -> list[str]:
     """The images a hub needs that hubops builds: its user image and each one named by `hubops-image`."""
-    named = set(_named(merge(*_moved(hub, hub.layers), hub.values, *_moved(hub, top))))
+    named = set(_named(merge(*moved(hub, hub.layers), hub.values, *moved(hub, top))))
     return sorted(({hub.image} if hub.image else set()) | named)
 
 
@@ -49,7 +49,7 @@ def prefixed(hub: Hub, values: Values) -> Values:
     return {hub.prefix: values} if hub.prefix else values
 
 
-def _moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
+def moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
     """Shared layers say `jupyterhub:` for JupyterHub's chart; here it gets the key that the hub has for it."""
     for layer in layers:
         inner = layer.get(JUPYTERHUB)
@@ -105,10 +105,9 @@ def _require_mappings(hub: Hub, written: Values) -> None:
     """Helm says no more than "type mismatch", for example where all that stood below `jupyterhub:` is commented out."""
     for dependency in hub.chart.value.get("dependencies", ()):
         key = dependency.get("alias") or dependency["name"]
-        if all(isinstance(values.get(key, {}), dict) for values in (written, hub.values)):
+        if isinstance(written.get(key, {}), dict):
             continue
-        wrong = (each for each in reversed(hub.documents) if not isinstance(each.value.get(key, {}), dict))
-        document = next(wrong, None)
+        document = next((each for each in reversed(hub.documents) if key in each.value), None)
         raise RepositoryError(
             f"{key} must hold keys and values",
             where=document.place(key) if document else "",

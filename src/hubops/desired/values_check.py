@@ -63,7 +63,7 @@ def check_values(given: Given, charts: Charts, note: Note) -> Iterator[Repositor
             continue
         yield from check_version(hub, number, chart)
         key = key_of(dependency)
-        yield from _against(given, chart, for_dependency(given.values, hub.values, key, chart.values), key)
+        yield from _against(given, chart, for_dependency(given.values, key, chart.values), key)
 
 
 def _check_own(given: Given, charts: Charts) -> Iterator[RepositoryError]:

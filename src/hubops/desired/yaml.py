@@ -22,9 +22,9 @@ _MOST_VALUES = 400_000  # Go's reader begins to refuse documents that grow by th
 _BOM = "\ufeff"
 _DIRECTIVE = re.compile(r"(?:[ \t]*(?:#.*)?\r?\n)*%")
 # Forms that libyaml does not tell from others and Go reads differently: an escaped slash, and the tag `!`.
-_SUSPECT = re.compile(r"\\/|!\s")
+_SUSPECT = re.compile(r"\\/|![\s,\]}]")
 _ESCAPED_SLASH = re.compile(r'"(?:[^\\]|\\.)*?\\/', re.DOTALL)
-_BARE_TAG = re.compile(r"(?:&\S+\s+)?!\s")
+_BARE_TAG = re.compile(r"(?:&\S+\s+)?!(?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def parse_yaml(text: str | bytes, file: str) -> Document:
     """The one document in `text`; what Helm would read from it, or an error where Helm fails or guesses.
 
     Refused beyond what Helm refuses: a key twice, a second document, an anchor twice, tags but !!str, directives,
-    other encodings than UTF-8, and within brackets a text that ends in a colon.
+    other encodings than UTF-8, and within brackets a text that ends in a colon or is a tag alone.
 
     Raises:
         RepositoryError: with file:line:column.

@@ -1,10 +1,9 @@
 """One attempt to deploy a hub: recorded before it begins, proved, and taken back when it fails."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from hubops.clients.helm import Upgrade
+from hubops.clients.helm import Upgrade, format_values
 from hubops.desired.access import read_access
 from hubops.desired.model import Access, Hub, Values
 from hubops.desired.people import with_people
@@ -189,8 +188,7 @@ class Attempt:
         """What helm is asked for, and a digest of that."""
         hub, values, secrets = self._values(bundle)
         file = bundle.directory / "values.yaml"
-        # JSON is YAML that leaves nothing to interpretation; sorted, for their order is no change.
-        file.write_text(json.dumps(values, indent=2, sort_keys=True))
+        file.write_bytes(format_values(values))
         upgrade = Upgrade(hub.release, hub.namespace, bundle.chart, [file], secrets, hub.timeout_s)
         return upgrade, content_of(upgrade, bundle.content.key)
 

@@ -74,7 +74,7 @@ class HubView:
         if not self.dependency:
             return self.given.values
         defaults = self.chart.values if self.chart else {}
-        return for_dependency(self.given.values, self.hub.values, key_of(self.dependency), defaults)
+        return for_dependency(self.given.values, key_of(self.dependency), defaults)
 
     def at(self, *path: str) -> Any:
         """A value of JupyterHub's chart; None where there is none."""
