@@ -8,10 +8,10 @@ from hubops.desired.charts import Chart
 from hubops.desired.files import SecretFile
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.probe import probe_values
+from hubops.desired.shown import SECRET
 from hubops.desired.values import JUPYTERHUB, merge, moved, prefixed, render_values, with_people
 from hubops.desired.yaml import Document, Path
 
-SECRET = "(secret)"  # noqa: S105 - stands for one
 _GENERATED: Values = {
     "proxy": {"secretToken": SECRET},
     "hub": {"cookieSecret": SECRET, "config": {"CryptKeeper": {"keys": SECRET}}},
