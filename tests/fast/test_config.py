@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hubops.cli.config import command
 from hubops.desired.chart_lock import helm_digest
+from hubops.desired.explain import explain, list_values
+from hubops.desired.layers import Layer
 from hubops.desired.problems import find_problems
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import UsageError
@@ -188,12 +192,12 @@ def test_every_layer_is_told_lowest_first(case: str, write: Write) -> None:
 def test_a_map_above_a_null_has_the_defaults_below_it_again(write: Write) -> None:
     write(ORGANISATION, "jupyterhub: {cull: null}\n")
     write(LOCAL, "jupyterhub: {cull: {every: 5}}\n")
-    assert [effect for _, effect in said("cull")] == [
-        "adds its keys, the lowest",
-        "hidden by values/local.yaml:1:14",
-        "adds its keys",
-    ]
+    hidden = "hidden by values/local.yaml:1:14"
+    assert [effect for _, effect in said("cull")] == ["adds its keys", hidden, "adds its keys"]
     assert config("--explain", "cull")["value"]["concurrency"] == 10
+    assert config("--explain", "cull.concurrency")["value"] == 10
+    no_effect = "has no effect: keys and values above it bring the default back"
+    assert [effect for _, effect in said("cull.concurrency")] == ["decides, the only one", no_effect]
 
 
 def test_shared_layers_keep_their_places_under_an_alias(write: Write) -> None:
@@ -202,6 +206,13 @@ def test_shared_layers_keep_their_places_under_an_alias(write: Write) -> None:
     write(ORGANISATION, "jupyterhub:\n  cull:\n    every: 7\n")
     assert values()["hubs.cull.every"] == (7, f"{ORGANISATION}:3:5")
     assert config("--explain", "cull.every")["key"] == "hubs.cull.every"
+
+
+def test_what_is_global_comes_from_the_chart_above(write: Write) -> None:
+    write(ORGANISATION, "global:\n  place: here\n")
+    assert values()["jupyterhub.global.place"] == ("here", f"{ORGANISATION}:2:3")
+    assert said("global.place") == [(f"{ORGANISATION}:2:3", "decides, the only one")]
+    assert said("jupyterhub.global.place") == [(f"{ORGANISATION}:2:3", "decides, the only one")]
 
 
 @pytest.mark.usefixtures("repository")
@@ -221,6 +232,31 @@ def test_without_the_chart_there_are_no_defaults(write: Write) -> None:
     done = CliRunner().invoke(command, ["h"])
     assert "helm dependency build hub-charts/h" in done.stderr
     assert "default of" not in done.stdout
+
+
+TREES = st.recursive(
+    st.none() | st.integers(0, 3) | st.just([1]),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "global"]), inner, max_size=3),
+    max_leaves=6,
+)
+MAPS = st.dictionaries(st.sampled_from(["a", "b", "c"]), TREES, max_size=3)
+TOPS = st.fixed_dictionaries({}, optional={"x": MAPS, "global": MAPS, "a": TREES})
+
+
+@settings(max_examples=150, deadline=None)
+@given(MAPS, st.lists(TOPS, min_size=1, max_size=3))
+def test_what_is_told_of_a_key_is_what_comes_of_it(
+    defaults: dict[str, Any], files: list[dict[str, Any]]
+) -> None:
+    stack = [Layer("default", {"x": defaults}, is_default=True)]
+    stack += [Layer(f"file {number}", each) for number, each in enumerate(files)]
+    for value in list_values(stack):
+        found = explain(stack, value.key, "x")
+        assert (found.is_set, found.value) == (True, value.value)
+        told = [each for each in found.settings if each.effect.startswith(("decides", "adds", "null"))]
+        assert value.where in [each.where for each in told]
+        if value.value != {}:
+            assert [each.value for each in told] == [value.value]
 
 
 @pytest.mark.parametrize("hub", ["earthhub", "staginghub"])

@@ -141,9 +141,19 @@ PLAIN = st.text("0123456789eE+-._xobXOBaAfFnNyYtT", min_size=1, max_size=10).fil
 NOT_NUMBERS = {sign + word for sign in ("", "+", "-") for word in (".nan", ".NaN", ".NAN")}
 
 
+MANY_PLAIN = st.lists(PLAIN.filter(lambda text: text not in NOT_NUMBERS), min_size=BATCH, max_size=BATCH)
+
+
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(PLAIN.filter(lambda text: text not in NOT_NUMBERS), min_size=BATCH, max_size=BATCH))
+@given(MANY_PLAIN)
 async def test_any_plain_scalar(helm: Path, echo: Path, texts: list[str]) -> None:
+    await assert_scalars_agree(helm, echo, texts)
+
+
+@pytest.mark.long
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(MANY_PLAIN)
+async def test_very_many_plain_scalars(helm: Path, echo: Path, texts: list[str]) -> None:
     await assert_scalars_agree(helm, echo, texts)
 
 

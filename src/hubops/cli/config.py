@@ -15,9 +15,9 @@ from hubops.desired.explain import Explanation, Value, explain, list_values
 from hubops.desired.files import read_secrets
 from hubops.desired.images import reference
 from hubops.desired.layers import Layer, layers_of
-from hubops.desired.model import Fleet, Hub
+from hubops.desired.model import Fleet, Hub, Values
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names
+from hubops.desired.values import image_names, merge, moved
 
 _WIDEST = 60
 
@@ -67,21 +67,20 @@ def _layers(fleet: Fleet, hub: Hub) -> list[Layer]:
     top = [hub.documents[-1].value] if hub.cluster.local else []
     images = {name: reference(fleet, registry_of(fleet), name) for name in image_names(hub, *top)}
     secrets = None if hub.cluster.local else read_secrets(fleet.root, hub.name)
-    return layers_of(hub, images, _charts(fleet, hub), secrets)
+    written = merge(*moved(hub, hub.layers), hub.values, *moved(hub, top))
+    return layers_of(hub, images, _charts(fleet, hub, written), secrets)
 
 
-def _charts(fleet: Fleet, hub: Hub) -> dict[str, Chart]:
-    """Those on disk; of the others the defaults are not shown."""
-    found = {}
+def _charts(fleet: Fleet, hub: Hub, values: Values) -> dict[str, Chart]:
+    """Those of its dependencies that are on disk; of the others the defaults are not shown."""
+    found, charts = {}, Charts(fleet.root)
     for dependency in hub.chart.value["dependencies"]:
-        if not is_enabled(hub.values, dependency.get("condition") or ""):
+        if not is_enabled(values, dependency.get("condition") or ""):
             continue
-        if chart := Charts(fleet.root).find(hub, dependency):
+        if chart := charts.find(hub, dependency):
             found[key_of(dependency)] = chart
         else:
             about = f"{dependency['name']} {dependency.get('version', '')}".strip()
-            build = f"helm dependency build hub-charts/{hub.name}"
-            click.echo(
-                f"note: without the defaults of the chart {about}, which is not here; run {build}", err=True
-            )
+            what = f"the defaults of the chart {about} are not here"
+            click.echo(f"note: {what}; run helm dependency build hub-charts/{hub.name}", err=True)
     return found

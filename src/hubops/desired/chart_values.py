@@ -8,7 +8,7 @@ from typing import Any
 
 from hubops.desired.model import Values
 
-_GLOBAL = "global"
+GLOBAL = "global"
 
 
 def for_templates(values: Values, charts: Mapping[str, Values]) -> Values:
@@ -72,7 +72,7 @@ def _over(values: Values, defaults: Values, *, keeps_null: bool) -> Values:
 
 def _with_globals(values: Values, parent: Values) -> Values:
     """A dependency's values with the globals of its parent over its own."""
-    own, shared = values.get(_GLOBAL, {}), parent.get(_GLOBAL, {})
+    own, shared = values.get(GLOBAL, {}), parent.get(GLOBAL, {})
     if not isinstance(own, dict) or not isinstance(shared, dict):
         return values
     found = dict(own)
@@ -81,7 +81,7 @@ def _with_globals(values: Values, parent: Values) -> Values:
             found[key] = _over(value, own[key], keeps_null=True)
         elif key not in own or not (isinstance(value, dict) or isinstance(own[key], dict)):
             found[key] = value
-    return {**values, _GLOBAL: found}
+    return {**values, GLOBAL: found}
 
 
 def _mapping(value: Any) -> Values:

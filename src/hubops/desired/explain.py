@@ -1,23 +1,18 @@
 """Which layer decides a value that a hub's charts get, and what the others say about it."""
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hubops.desired.chart_values import for_templates
-from hubops.desired.layers import SECRET, Layer
+from hubops.desired.chart_values import GLOBAL, for_templates
+from hubops.desired.layers import Layer
 from hubops.desired.model import Values
 from hubops.desired.schema import dotted
+from hubops.desired.shown import hide
 from hubops.desired.values import IMAGE_KEY, merge
 from hubops.desired.yaml import Path
 from hubops.errors import UsageError
 from hubops.names import nearest
-
-_PEOPLE = re.compile(r"((admin|allowed|blocked)_)?users")
-_SECRET = re.compile(
-    r"(secret|token|password|passphrase|(api|private)_?key|CryptKeeper\.keys)s?$", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -49,19 +44,34 @@ class Explanation:
     settings: Sequence[Setting]
 
 
+@dataclass(frozen=True)
+class _Said:
+    """A layer, and the value that it has `at` a path or above it."""
+
+    layer: Layer
+    at: Path
+    value: Any
+    where: str
+
+
 def final_values(layers: Sequence[Layer]) -> Values:
     """What the hub's charts get of the layers."""
-    charts = {key: values for layer in layers if layer.is_default for key, values in layer.values.items()}
     merged = merge(*(layer.values for layer in layers if not layer.is_default))
-    final: Values = _without_image_names(for_templates(merged, charts))
+    final: Values = _without_image_names(for_templates(merged, _defaults(layers)))
     return final
+
+
+def _defaults(layers: Sequence[Layer]) -> Values:
+    """Those of the charts below the hub's, by their keys."""
+    return merge(*(layer.values for layer in layers if layer.is_default))
 
 
 def list_values(layers: Sequence[Layer]) -> Iterator[Value]:
     """Every value in the end; lists count as one."""
     for path, value in _leaves(final_values(layers), ()):
-        layer = _decider(layers, path, value)
-        yield Value(dotted(path), hide(path, value), layer.where(path), layer.is_default)
+        if says := _says(layers, path):  # no one says that there be an empty `global`
+            said = _decider(says, path, value)
+            yield Value(dotted(path), hide(path, value), said.where, said.layer.is_default)
 
 
 def explain(layers: Sequence[Layer], key: str, prefix: str) -> Explanation:
@@ -83,51 +93,60 @@ def explain(layers: Sequence[Layer], key: str, prefix: str) -> Explanation:
             f"nothing sets {key}", hint=f"Did you mean {near}?" if near else "See all without --explain."
         )
     is_set, value = _at(final, path)
-    return Explanation(dotted(path), is_set, hide(path, value), tuple(_settings(layers, path)))
+    return Explanation(dotted(path), is_set, hide(path, value), tuple(_settings(layers, path, final)))
 
 
-def hide(path: Path, value: Any) -> Any:
-    """A value without names of people, which are counted, and without what its key tells to be a secret."""
-    if isinstance(value, dict):
-        return {key: hide((*path, key), item) for key, item in value.items()}
-    if isinstance(value, list) and path and _PEOPLE.fullmatch(str(path[-1])):
-        return f"({len(value)} {'person' if len(value) == 1 else 'people'})"
-    if isinstance(value, list):
-        hidden = bool(value) and _SECRET.search(dotted(path))
-        return SECRET if hidden else [hide((*path, number), item) for number, item in enumerate(value)]
-    return SECRET if value and isinstance(value, str) and _SECRET.search(dotted(path)) else value
+def _settings(layers: Sequence[Layer], path: Path, final: Values) -> Iterator[Setting]:
+    says = _says(layers, path)
+    is_set, value = _at(final, path)
+    if is_set and _is_map(value):
+        effects = _merged(says)
+    else:
+        decides = says.index(_decider(says, path, value)) if is_set else len(says) - 1
+        effects = [_effect(says, number, decides, path) for number in range(len(says))]
+    for each, effect in zip(says, effects, strict=True):
+        yield Setting(each.where, hide(each.at, each.value), effect)
 
 
-def _settings(layers: Sequence[Layer], path: Path) -> Iterator[Setting]:
-    says = [(layer, *hit) for layer in layers if (hit := _hit(layer.values, path))]
-    # A default is merged after all others: what hides other layers below it does not hide that.
-    cuts = [
-        number for number, (layer, _, value) in enumerate(says) if not _is_map(value) and not layer.is_default
+def _merged(says: Sequence[_Said]) -> list[str]:
+    """For a map: each adds to it that no other value lies above. A default is merged after all others."""
+    cut = max(
+        (n for n, each in enumerate(says) if not _is_map(each.value) and not each.layer.is_default),
+        default=-1,
+    )
+    above = says[cut + 1].where if cut + 1 < len(says) else "another key of the map around it"
+    return [
+        "adds its keys"
+        if _is_map(each.value) and (number > cut or each.layer.is_default)
+        else f"hidden by {above}"
+        for number, each in enumerate(says)
     ]
-    cut = cuts[-1] if cuts else -1
-    decides = len(says) - 1 if cut == len(says) - 1 or not _is_map(says[-1][2]) else cut + 1
-    for number, (layer, at, value) in enumerate(says):
-        adds = _is_map(says[-1][2]) and _is_map(value) and (number > cut or layer.is_default)
-        if adds:
-            effect = "adds its keys" if number else "adds its keys, the lowest"
-        elif number == decides:
-            effect = _decides(path, at, value, is_lowest=number == 0)
-        else:
-            effect = f"hidden by {says[decides][0].where(says[decides][1])}"
-        yield Setting(layer.where(at), hide(at, value), effect)
+
+
+def _effect(says: Sequence[_Said], number: int, decides: int, path: Path) -> str:
+    each = says[number]
+    if number < decides:
+        return f"hidden by {says[decides].where}"
+    if number > decides:
+        return "has no effect: keys and values above it bring the default back"
+    if each.value is None:
+        what = "null" if each.at == path else f"null at {dotted(each.at)}"
+        return f"{what} takes it away{'' if number else ', but there is nothing below'}"
+    if each.at != path:
+        return f"{dotted(each.at)} is a value here, in place of keys and values"
+    return "decides, the topmost" if number else "decides, the only one"
 
 
 def _is_map(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _decides(path: Path, at: Path, value: Any, *, is_lowest: bool) -> str:
-    if value is None:
-        what = "null" if at == path else f"null at {dotted(at)}"
-        return f"{what} takes it away{', but there is nothing below' if is_lowest else ''}"
-    if at != path:
-        return f"{dotted(at)} is a value here, in place of keys and values"
-    return "decides, the only one" if is_lowest else "decides, the topmost"
+def _says(layers: Sequence[Layer], path: Path) -> list[_Said]:
+    """Who says something about a path, lowest first; above all the `global` of the hub's chart, which goes to each."""
+    found = [_Said(layer, *hit, layer.where(hit[0])) for layer in layers if (hit := _hit(layer.values, path))]
+    if path[1:2] == (GLOBAL,) and path[0] in _defaults(layers):
+        found += [replace(said, at=path[: len(said.at) + 1]) for said in _says(layers, path[1:])]
+    return found
 
 
 def _hit(values: Values, path: Path) -> tuple[Path, Any] | None:
@@ -149,9 +168,10 @@ def _without_image_names(value: Any) -> Any:
     return {key: _without_image_names(item) for key, item in value.items() if key != IMAGE_KEY}
 
 
-def _decider(layers: Sequence[Layer], path: Path, value: Any) -> Layer:
-    saying = [layer for layer in reversed(layers) if _at(layer.values, path)[0]]
-    return next((layer for layer in saying if _at(layer.values, path)[1] == value), saying[0])
+def _decider(says: Sequence[_Said], path: Path, value: Any) -> _Said:
+    """The topmost that says the value."""
+    saying = [each for each in reversed(says) if each.at == path]
+    return next((each for each in saying if each.value == value), saying[0])
 
 
 def _at(values: Any, path: Path) -> tuple[bool, Any]:

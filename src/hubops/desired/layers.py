@@ -9,10 +9,10 @@ from hubops.desired.files import SecretFile
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.people import PEOPLE_LISTS, people_values
 from hubops.desired.probe import probe_values
+from hubops.desired.shown import SECRET
 from hubops.desired.values import JUPYTERHUB, merge, moved, prefixed, render_values
 from hubops.desired.yaml import Document, Path
 
-SECRET = "(secret)"  # noqa: S105 - stands for one
 _GENERATED: Values = {
     "proxy": {"secretToken": SECRET},
     "hub": {"cookieSecret": SECRET, "config": {"CryptKeeper": {"keys": SECRET}}},

@@ -64,8 +64,9 @@ def compose(text: str, file: str) -> yaml.Node | None:
         RepositoryError: it is not YAML; with file:line:column.
     """
     if directive := _DIRECTIVE.match(text):
-        where = f"{file}:{text.count(chr(10), 0, directive.end()) + 1}:1"
-        raise RepositoryError("directives have no meaning here", where=where, hint="Take the line out.")
+        line = text.count("\n", 0, directive.end()) + 1
+        hint = "Take the line out."
+        raise RepositoryError("directives have no meaning here", where=f"{file}:{line}:1", hint=hint)
     try:
         return _Composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -82,8 +83,8 @@ def _decoded(text: str | bytes, file: str) -> str:
     try:
         return (text.decode() if isinstance(text, bytes) else text).removeprefix(_BOM)
     except UnicodeDecodeError as error:
-        where = f"{file}:{error.object.count(bytes([10]), 0, error.start) + 1}"
-        raise RepositoryError("this is not UTF-8", where=where, why=str(error)) from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise RepositoryError("this is not UTF-8", where=f"{file}:{line}", why=error.reason) from error
 
 
 def read_key(node: yaml.Node) -> str | None:
