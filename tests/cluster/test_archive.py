@@ -203,6 +203,10 @@ async def test_archive_remove_new_restore_gives_back_homes_and_database(
 
     refused = await operator.hubops("remove", HUB, "--yes-remove", "earthhub")
     assert (refused.code, "'earthhub' is not its name" in refused.text) == (20, True)
+    await operator.in_home("echo later > /home/jovyan/later")
+    refused = await operator.hubops("remove", HUB, "--yes-remove", HUB)
+    assert (refused.code, "1 homes changed since the archive" in refused.text) == (20, True)
+    await operator.in_home("rm /home/jovyan/later")
     removed = await operator.hubops("remove", HUB, "--yes-remove", HUB)
     assert removed.code == 0
     assert "volumes, home: 1 of 1Gi" in removed.text

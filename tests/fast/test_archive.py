@@ -286,8 +286,8 @@ async def test_the_newest_receipt_is_read() -> None:
     api = MemoryApi()
     async with api.open() as kube:
         assert await read_receipt(kube, "course") is None
-        older = Receipt("course", "2026-03-01T10:00:00+00:00", "ci", 3, "here:/archive", "0", {"u1": True})
-        newer = replace(older, at="2026-03-02T10:00:00+00:00", claims={"u1": False})
+        older = Receipt("course", "2026-03-01T10:00:00+00:00", "ci", 3, "here:/archive", "0", {"u1": ""})
+        newer = replace(older, at="2026-03-02T10:00:00+00:00", claims={"u1": "1"})
         for receipt in (newer, older, replace(older, hub="other")):
             await write_receipt(kube, receipt)
         assert await read_receipt(kube, "course") == newer
@@ -300,6 +300,14 @@ def test_people_are_counted_not_named(tmp_path: Path) -> None:
     assert "1 database, 2 homes, 3 files, 30 B" in text
     assert "1 homes were in use; 2 files changed" in text
     assert "ada" not in text
+
+
+def test_what_was_written_to_meanwhile_was_not_at_rest() -> None:
+    home = archived_home("a")
+    assert home.at_rest
+    assert not replace(home, changed=1).at_rest
+    assert not replace(home, claim=replace(home.claim, node="n1")).at_rest
+    assert replace(home, claim=claim(Kind.DATABASE, node="n1")).at_rest
 
 
 async def test_two_volumes_at_once(tmp_path: Path) -> None:

@@ -17,9 +17,7 @@ from hubops.state.archive_model import Claim, Doomed, Kind, Receipt, Remains
 from hubops.state.model import History
 
 GOOD = Path(__file__).parent / "repositories" / "good"
-RECEIPT = Receipt(
-    "course", "2026-03-01T10:00:00+00:00", "ci", 2, "vm:/archive", "0", {"d": False, "a": False}
-)
+RECEIPT = Receipt("course", "2026-03-01T10:00:00+00:00", "ci", 2, "vm:/archive", "0", {"d": "1", "a": "2"})
 DATABASE, ADA = claim(Kind.DATABASE, "hub-db-dir", "d"), claim(uid="a")
 UNUSED = replace(claim(uid="new"), bound=False)
 PROVED = history(record(1, P), record(2, P), hub="course")
@@ -34,7 +32,7 @@ CASES: list[Case] = [
     ("somebody came after", [DATABASE, ADA, claim(uid="b")], 0, RECEIPT, PROVED, "1 volumes are not in it"),
     ("a home of the same name was made anew", [DATABASE, claim(uid="a2")], 0, RECEIPT, PROVED, "1 volumes are not"),
     ("a claim that was never mounted holds nothing", [DATABASE, UNUSED], 0, RECEIPT, PROVED, ""),
-    ("somebody worked meanwhile", [ADA], 0, replace(RECEIPT, claims={"a": True}), PROVED, "homes were in use"),
+    ("somebody worked meanwhile", [ADA], 0, replace(RECEIPT, claims={"a": ""}), PROVED, "homes were in use"),
     ("somebody works now", [DATABASE, ADA], 1, RECEIPT, PROVED, "1 servers of people run"),
     ("never deployed by hubops", [DATABASE], 0, replace(RECEIPT, deploy=0), History("course"), ""),
 ]  # fmt: skip

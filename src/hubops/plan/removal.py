@@ -69,6 +69,6 @@ def _why_not(claims: Sequence[Claim], servers: int, receipt: Receipt | None, his
     missing = sum(claim.uid not in receipt.claims for claim in claims if claim.bound)
     if missing:
         return f"{missing} volumes are not in it"
-    if any(receipt.claims.get(claim.uid) for claim in claims):
+    if any(claim.bound and not receipt.claims[claim.uid] for claim in claims):
         return "homes were in use when it was made"
     return f"{servers} servers of people run, and they may write" if servers else ""

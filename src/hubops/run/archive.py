@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubops.desired.model import Hub
@@ -89,7 +89,7 @@ class _Run:
         with step(self.session.emit, f"archive {len(claims)} volumes of {self.hub.name}") as note:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(claim)) for claim in claims]
-            archived = tuple(task.result() for task in tasks)
+            archived = await self._mark_used([task.result() for task in tasks])
             packed = sum(each.packed_bytes for each in archived)
             note.text = f"{sum(each.files for each in archived)} files, {packed:,} bytes packed"
         return archived
@@ -99,6 +99,15 @@ class _Run:
             self.writer.kube, self.hub.namespace, self.hub.name, claim, self.volumes.pod
         ) as volume:
             return await archive.archive_claim(volume, claim, part)
+
+    async def _mark_used(self, archived: list[Archived]) -> tuple[Archived, ...]:
+        """Somebody may have begun to work while it was copied."""
+        volumes = await read_volumes(self.writer.kube, self.hub, without=PROBE_NAME)
+        nodes = {claim.uid: claim.node for claim in volumes.claims}
+        return tuple(
+            replace(each, claim=replace(each.claim, node=each.claim.node or nodes.get(each.claim.uid, "")))
+            for each in archived
+        )
 
     async def restore_samples(self, sample: list[Archived], part: Path) -> None:
         """Restore some claims into others and compare.
@@ -146,5 +155,5 @@ def _receipt(manifest: Manifest, directory: Path, sha256: str) -> Receipt:
         deploy=manifest.deploy,
         place=f"{socket.gethostname()}:{directory.absolute()}",
         manifest=sha256,
-        claims={each.claim.uid: each.claim.in_use for each in manifest.archived},
+        claims={each.claim.uid: each.content if each.at_rest else "" for each in manifest.archived},
     )

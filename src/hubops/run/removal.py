@@ -1,5 +1,7 @@
 """Removing a hub from its cluster: looked at and shown first, and then just that."""
 
+import asyncio
+
 from hubops.clients.kube import Kube
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.probe import PROBE_NAME
@@ -9,13 +11,16 @@ from hubops.execute.archive import now
 from hubops.execute.lease import person
 from hubops.execute.receipts import write_removal
 from hubops.execute.removal import delete_namespace, delete_volumes, uninstall
-from hubops.execute.volume_pod import sweep
+from hubops.execute.volume_pod import open_volume, sweep
 from hubops.plan.removal import require_archived, require_removable
 from hubops.run.session import Session, Writer, hold_and_write
-from hubops.state.archive_model import Doomed, Kind, Removal
+from hubops.state.archive_model import Claim, Doomed, Kind, Removal
 from hubops.state.receipts import read_receipt
 from hubops.state.records import read_history
 from hubops.state.remains import read_remains
+from hubops.state.volumes import read_volumes
+
+_AT_ONCE = 4
 
 
 async def look_at_remains(fleet: Fleet, hub: Hub, session: Session, *, without_archive: bool) -> Doomed:
@@ -53,6 +58,7 @@ async def remove_hub(
         await sweep(writer.kube, hub.namespace, hub.name)
         doomed = await _look(fleet, hub, writer.kube, without_archive=without_archive)
         _require_same(hub, shown, doomed)
+        await _require_unchanged(hub, session, writer, doomed)
         await write_removal(writer.kube, _removal(hub, doomed, writer))
         with step(session.emit, f"uninstall {hub.release}"):
             await uninstall(writer.helm, hub, doomed.remains)
@@ -74,6 +80,36 @@ def _require_same(hub: Hub, shown: Doomed, found: Doomed) -> None:
             why="they were made since",
             hint="Run again, and look again.",
         )
+
+
+async def _require_unchanged(hub: Hub, session: Session, writer: Writer, doomed: Doomed) -> None:
+    """Nobody worked since the archive: every home is what is in it. The database changes without anybody's doing.
+
+    Once the release is gone, by a removal that was interrupted, nobody can have worked.
+
+    Raises:
+        RefusedError: homes are not.
+    """
+    if doomed.receipt is None or not doomed.remains.revisions:
+        return
+    archived = doomed.receipt.claims
+    volumes = await read_volumes(writer.kube, hub, without=PROBE_NAME)
+    homes = [claim for claim in volumes.claims if claim.kind is Kind.HOME and claim.bound]
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def is_other(claim: Claim) -> bool:
+        async with room, open_volume(writer.kube, hub.namespace, hub.name, claim, volumes.pod) as volume:
+            return await volume.content() != archived.get(claim.uid)
+
+    with step(session.emit, f"compare {len(homes)} homes with the archive"):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(is_other(claim)) for claim in homes]
+        if changed := sum(task.result() for task in tasks):
+            raise RefusedError(
+                f"{hub.name} is not removed: {changed} homes changed since the archive",
+                where=f"archive in {doomed.receipt.place}",
+                hint=f"Archive it again: hubops archive {hub.name} --to DIRECTORY",
+            )
 
 
 def _removal(hub: Hub, doomed: Doomed, writer: Writer) -> Removal:

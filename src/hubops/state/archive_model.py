@@ -93,6 +93,11 @@ class Archived:
     changed: int = 0
     skipped: int = 0
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody could write to it while it was read, or it is the database."""
+        return self.claim.kind is Kind.DATABASE or not (self.claim.in_use or self.changed)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -125,8 +130,8 @@ class Manifest:
 class Receipt:
     """What remains in the cluster of an archive: enough to know what may be removed, and nobody's name.
 
-    `claims` maps the UID of each claim to whether it was in use; `place` is machine and directory;
-    `manifest` the SHA-256 of its manifest.
+    `claims` maps the UID of each claim to the digest of its content, "" where somebody wrote meanwhile;
+    `place` is machine and directory; `manifest` the SHA-256 of its manifest.
     """
 
     hub: str
@@ -135,7 +140,7 @@ class Receipt:
     deploy: int
     place: str
     manifest: str
-    claims: Mapping[str, bool] = field(default_factory=dict)
+    claims: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
