@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import tomllib
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
-from cluster.conftest import Cluster
+from cluster.conftest import PROJECT, Cluster
 from hubops.checks.rollout import find_pods, refuse_hopeless, wait_rolled_out
 from hubops.clients.kube import Json, Kube
 from hubops.errors import OutOfReachError, ReleaseError
@@ -27,11 +28,10 @@ async def image(kube: Kube) -> str:
 
 
 @pytest.fixture(scope="session")
-async def idle(kube: Kube) -> str:
+def idle() -> str:
     """The image of a program that does nothing, of which every node has a copy: pause."""
-    (node, *_), _ = await kube.list("/api/v1/nodes")
-    names = [name for image in node["status"]["images"] for name in image["names"]]
-    found: str = next(name for name in names if "/pause:" in name)
+    config = tomllib.loads((PROJECT / "toolchain/node/files/etc/containerd/config.toml").read_text())
+    found: str = config["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"]
     return found
 
 

@@ -39,17 +39,6 @@ def overridden_people(view: HubView) -> Iterator[RepositoryError]:
             )
 
 
-def person_blocked(view: HubView) -> Iterator[RepositoryError]:
-    """Who is blocked stays out, whatever else names them."""
-    people, file = view.hub.people, view.hub.people_file
-    blocked = {name.lower() for name in people.blocked}
-    for key, names in (("admins", people.admins), ("allowed", people.allowed)):
-        for name in (name for name in names if name.lower() in blocked):
-            what = f"{name} is in {key} and in blocked"
-            where = file.place(key, names.index(name))
-            yield RepositoryError(what, where=where, why="blocked wins", hint=f"Take {name} out of one.")
-
-
 def team_without_effect(view: HubView) -> Iterator[RepositoryError]:
     """As `check_people`."""
     return check_people(view.hub, view.given.values) if isinstance(view.given, Given) else iter(())
@@ -74,6 +63,5 @@ def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
 RULES = (
     Rule("person-twice", "A list names a person twice.", person_twice),
     Rule("overridden-people", "A list of people in values takes the place of people.yaml.", overridden_people),
-    Rule("person-blocked", "A list names a person who is blocked.", person_blocked),
     Rule("team-without-effect", "A team is named that the hub's login knows nothing of.", team_without_effect),
 )  # fmt: skip
