@@ -82,12 +82,12 @@ async def volume(access: Cluster) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "step",
     [
-        "base image",
-        "registry at",
-        "Preparing nodes",
+        pytest.param("base image", marks=pytest.mark.long),
+        pytest.param("registry at", marks=pytest.mark.long),
+        pytest.param("Preparing nodes", marks=pytest.mark.long),
         "Writing configuration",
         "Starting control-plane",
-        "StorageClass",
+        pytest.param("StorageClass", marks=pytest.mark.long),
     ],
 )
 async def test_a_killed_up_is_healed_by_the_next(doomed: Instance, access: Cluster, step: str) -> None:
