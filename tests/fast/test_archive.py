@@ -210,7 +210,7 @@ async def test_a_pod_that_ends_in_the_middle_leaves_no_archive(tmp_path: Path) -
     async with serve(tmp_path / "home") as volume:
         stream = volume.pack(database=False)
         await anext(stream)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
         assert (await volume.summary())["sha256"] == ""
 
 

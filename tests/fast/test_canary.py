@@ -85,7 +85,7 @@ class World:
                 "SOPS_AGE_KEY": "",
             }
         words = [word.replace("RECIPIENT", self.other.recipient) for word in CASES[case][0].split()]
-        return Watch(directory, env, disk_is_full=fault == "disk full", **ending).run(words)  # type: ignore[arg-type]
+        return Watch(directory, env, disk_is_full=fault == "disk full", **ending).run(words)  # type: ignore[arg-type]  # of any type
 
 
 # What is run, and what is done before to the repository.

@@ -363,7 +363,7 @@ async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.Monk
     monkeypatch.setattr(run_people, "_ANSWER_LIMIT_S", 0.05)
     monkeypatch.setattr(run_people, "_POLL_S", 0.01)
     async with departures(MemoryHub({}), given(BEFORE)) as (leaving, events):
-        leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]
+        leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]  # stands for a frozen one
         await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW))
         with pytest.raises(OutOfReachError):
@@ -372,7 +372,7 @@ async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.Monk
 
 
 async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
-    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]
+    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]  # stands for a frozen one
         with pytest.raises(OutOfReachError, match="whom the hub lets in"):
             await leaving.before(access(NOW), rolled_out=True)
 

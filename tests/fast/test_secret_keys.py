@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubops.desired.model import Cluster, Hub
-from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, find_missing, leaves
+from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, find_missing
+from hubops.desired.values import leaves
 from hubops.desired.yaml import Document
 from hubops.errors import UsageError
 from hubops.local.secrets import generate

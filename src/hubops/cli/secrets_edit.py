@@ -21,7 +21,7 @@ from hubops.desired.model import Fleet, Hub, Problem
 from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.schema import dotted
-from hubops.desired.secret_keys import leaves
+from hubops.desired.values import leaves
 from hubops.desired.yaml import Document, parse_yaml
 from hubops.errors import ProgramError, RepositoryError
 from hubops.events import Emit

@@ -16,8 +16,8 @@ from hubops.clients.sops import Sops
 from hubops.desired.model import Hub, Values
 from hubops.desired.repository import load_fleet
 from hubops.desired.schema import dotted
-from hubops.desired.secret_keys import PASSWORDS, find_missing, leaves, uses_passwords
-from hubops.desired.values import prefixed
+from hubops.desired.secret_keys import PASSWORDS, find_missing, uses_passwords
+from hubops.desired.values import leaves, prefixed
 from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.local.secrets import generate

@@ -14,7 +14,7 @@ from hubops.cli.secrets_rotate import apply
 from hubops.clients.sops import Sops
 from hubops.desired.model import Fleet, Values
 from hubops.desired.repository import load_fleet
-from hubops.desired.secret_keys import leaves
+from hubops.desired.values import leaves
 from hubops.errors import RepositoryError
 from hubops.events import Emit, Remark
 from hubops.local.secrets import generate

@@ -12,7 +12,7 @@ from hubops.cli.sealed import bench, put_back, require_sealed, sops_for
 from hubops.clients.sops import Sops
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
-from hubops.desired.secret_keys import leaves
+from hubops.desired.values import leaves
 from hubops.events import Emit
 from hubops.local.secrets import generate
 from hubops.local.toolchain import require_tool

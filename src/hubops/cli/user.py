@@ -13,7 +13,7 @@ from hubops.desired.access import login_of, read_access
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.people import PEOPLE_LISTS, hidden_lists, username_pattern, with_people
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import image_names, render_values
+from hubops.desired.values import image_names, of_jupyterhub, render_values
 from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.scaffold.edit import Draft, open_draft, write
@@ -130,8 +130,7 @@ class _Edit:
             )
 
     def _own(self, values: Values) -> Values:
-        own: Values = values.get(self.hub.prefix, {}) if self.hub.prefix else values
-        return own
+        return of_jupyterhub(self.hub, values)
 
 
 def _rendered(fleet: Fleet, hub: Hub) -> Values:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from hubops.desired.access import AUTHENTICATOR, login_of, makes_admins, sections
 from hubops.desired.model import Hub, People, Values
 from hubops.desired.probe import PROBE_NAME
-from hubops.desired.values import merge, prefixed
+from hubops.desired.values import merge, of_jupyterhub, prefixed
 from hubops.errors import RepositoryError
 
 PEOPLE_LISTS = ("admins", "allowed", "blocked", "teams")
@@ -140,8 +140,7 @@ def _require_opened(hub: Hub) -> None:
 
 
 def _own(hub: Hub, values: Values) -> Values:
-    own: Values = values.get(hub.prefix, {}) if hub.prefix else values
-    return own
+    return of_jupyterhub(hub, values)
 
 
 def _users(people: People) -> dict[str, list[str]]:

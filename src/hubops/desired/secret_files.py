@@ -1,13 +1,13 @@
 """secrets/<hub>.yaml as it lies in the repository: whether it is encrypted, told without opening it."""
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
 from hubops.desired.model import Values
-from hubops.desired.yaml import Document, Path
+from hubops.desired.values import leaves
+from hubops.desired.yaml import Document
 
 _GIT_CRYPT = b"\0GITCRYPT\0"
 _METADATA = "sops"
@@ -44,7 +44,7 @@ def classify(content: bytes | None, document: Document, attributes: str = "") ->
     value = document.value
     metadata = value.get(_METADATA) if isinstance(value, dict) else None
     # Who puts decrypted values back beside the metadata has nothing encrypted.
-    if isinstance(metadata, dict) and any(_is_encrypted(leaf) for _, leaf in _leaves(_own(value), ())):
+    if isinstance(metadata, dict) and any(_is_encrypted(leaf) for _, leaf in leaves(_own(value))):
         return SecretState.SOPS
     return SecretState.GIT_CRYPT_OPEN if _is_git_crypt(document.file, attributes) else SecretState.PLAIN
 
@@ -57,7 +57,7 @@ def plain_places(document: Document) -> list[str]:
     suffix = metadata.get("unencrypted_suffix") or "_unencrypted"
     return [
         document.place(*path)
-        for path, leaf in _leaves(_own(document.value), ())
+        for path, leaf in leaves(_own(document.value))
         if leaf not in (None, "") and not _is_encrypted(leaf)
         if not any(str(part).endswith(suffix) for part in path)
     ]
@@ -79,14 +79,6 @@ def _own(value: Values) -> Values:
 
 def _is_encrypted(leaf: Any) -> bool:
     return isinstance(leaf, str) and _ENCRYPTED.fullmatch(leaf) is not None
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if not isinstance(value, (dict, list)):
-        yield path, value
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from _leaves(item, (*path, key))
 
 
 def _is_git_crypt(file: str, attributes: str) -> bool:

@@ -1,12 +1,12 @@
 """Which secrets a hub needs, by its chart and by how people log in, and what a new value does to people."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from hubops.desired.access import CLASSES
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.schema import dotted
 from hubops.desired.secret_check import TOKEN
-from hubops.desired.values import image_names, merge, render_values
+from hubops.desired.values import find_value, image_names, merge, of_jupyterhub, render_values
 from hubops.desired.yaml import Path
 
 SECRET_TOKEN: Path = ("proxy", "secretToken")
@@ -26,22 +26,7 @@ EFFECTS: dict[Path, str] = {
     PASSWORDS[0]: "everybody needs the new password, from the next login on",
     PASSWORDS[1]: "admins need the new password, from the next login on",
 }
-# The names that authenticators have in JupyterHub's configuration (the entry points of their packages).
-_CLASSES = {
-    "auth0": "Auth0OAuthenticator",
-    "azuread": "AzureAdOAuthenticator",
-    "bitbucket": "BitbucketOAuthenticator",
-    "cilogon": "CILogonOAuthenticator",
-    "generic-oauth": "GenericOAuthenticator",
-    "github": "GitHubOAuthenticator",
-    "gitlab": "GitLabOAuthenticator",
-    "globus": "GlobusOAuthenticator",
-    "google": "GoogleOAuthenticator",
-    "mediawiki": "MWOAuthenticator",
-    "okpy": "OkpyOAuthenticator",
-    "openshift": "OpenShiftOAuthenticator",
-    "shared-password": _SHARED,
-}
+_CLASSES = {**CLASSES, "okpy": "OkpyOAuthenticator"}
 _OAUTH = "OAuthenticator"
 _KINDS = {
     "client_secret": "make a new one at the provider, put it in, deploy, then delete the old one there; "
@@ -74,22 +59,6 @@ def effect_of(path: Path) -> str:
     return known[words[0]] if words else generic
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value inside maps and lists, with its path."""
-    if not isinstance(value, (dict, list)):
-        yield path, value
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from leaves(item, (*path, key))
-
-
-def find_value(values: Any, path: Path) -> Any:
-    """The value at a path; None where there is none."""
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
-
-
 def in_file(hub: Hub, path: Path) -> Path:
     """Where a file of secrets has what JupyterHub's chart has at that path."""
     return ((hub.prefix,) if hub.prefix else ()) + path
@@ -97,9 +66,7 @@ def in_file(hub: Hub, path: Path) -> Path:
 
 def _of_chart(hub: Hub, secrets: Values) -> Values:
     images = {name: ImageReference(f"registry.invalid/{name}", "c0") for name in image_names(hub)}
-    values = merge(render_values(hub, images), secrets)
-    found = values.get(hub.prefix) if hub.prefix else values
-    return found if isinstance(found, dict) else {}
+    return of_jupyterhub(hub, merge(render_values(hub, images), secrets))
 
 
 def _needed(hub: Hub, values: Values) -> Iterator[Path]:

@@ -1,9 +1,10 @@
 """The values a hub is deployed with: layers merged as Helm merges its -f files, then what hubops adds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hubops.desired.model import Hub, ImageReference, Values
+from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 
 IMAGE_KEY = "hubops-image"
@@ -47,6 +48,28 @@ def image_names(hub: Hub, *top: Values) -> list[str]:
 def prefixed(hub: Hub, values: Values) -> Values:
     """Values of JupyterHub's chart, under the key it has in the hub's chart."""
     return {hub.prefix: values} if hub.prefix else values
+
+
+def of_jupyterhub(hub: Hub, values: Values) -> Values:
+    """The part of a hub's values that its JupyterHub chart gets; the other way round than `prefixed`."""
+    found = values.get(hub.prefix) if hub.prefix else values
+    return found if isinstance(found, dict) else {}
+
+
+def find_value(values: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path; None where there is none."""
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value inside maps and lists, with its path."""
+    if not isinstance(value, (dict, list)):
+        yield path, value
+        return
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(item, (*path, key))
 
 
 def moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
@@ -118,9 +141,7 @@ def _require_mappings(hub: Hub, written: Values) -> None:
 
 def _refuse_hand_set(hub: Hub) -> None:
     """A shared layer may name an image for the hubs without one of their own; the hub itself may not."""
-    found: Any = hub.values.get(hub.prefix) if hub.prefix else hub.values
-    for key in ("singleuser", "image"):
-        found = found.get(key) if isinstance(found, dict) else None
+    found = find_value(of_jupyterhub(hub, hub.values), ("singleuser", "image"))
     if hub.image and isinstance(found, dict) and {"name", "tag"} & set(found):
         raise RepositoryError(
             f"the image of {hub.name}'s user servers is set by hand, but hubops builds {hub.image}",

@@ -7,7 +7,7 @@ from hubops.clients.helm import Upgrade, format_values
 from hubops.desired.access import read_access
 from hubops.desired.model import Access, Hub, Values
 from hubops.desired.people import with_people
-from hubops.desired.values import merge, prefixed
+from hubops.desired.values import merge, of_jupyterhub, prefixed
 from hubops.errors import HubError, HubopsError, ReleaseError, RolledBackError
 from hubops.events import step
 from hubops.execute import records
@@ -181,8 +181,7 @@ class Attempt:
 
     def _access(self, bundle: Bundle) -> Access:
         hub, *layers = self._values(bundle)
-        merged = merge(*layers)
-        return read_access(merged.get(hub.prefix, {}) if hub.prefix else merged)
+        return read_access(of_jupyterhub(hub, merge(*layers)))
 
     def _upgrade(self, bundle: Bundle) -> tuple[Upgrade, str]:
         """What helm is asked for, and a digest of that."""

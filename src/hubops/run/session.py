@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hubops.checks import setup
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, make_home
 from hubops.clients.kube import Connection, Kube, connect
+from hubops.desired import values
 from hubops.desired.model import Cluster, Hub, People, Values
 from hubops.desired.probe import SERVICE_NAME, probe_values
-from hubops.desired.values import merge
+from hubops.desired.values import find_value, merge
 from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Workshop
@@ -157,9 +157,7 @@ def service_token(secrets: Values) -> Secret:
         RefusedError: it is not among the secrets.
     """
     path = ("hub", "services", SERVICE_NAME, "apiToken")
-    found: Any = secrets
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
+    found = find_value(secrets, path)
     if not found:
         raise RefusedError(
             "the secrets lack the token by which hubops proves the hub",
@@ -171,11 +169,4 @@ def service_token(secrets: Values) -> Secret:
 
 def leaves(value: object) -> Iterable[str]:
     """Every value inside maps and lists, as text."""
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from leaves(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from leaves(item)
-    elif value is not None:
-        yield str(value)
+    return (str(leaf) for _, leaf in values.leaves(value) if leaf is not None)

@@ -6,7 +6,8 @@ from typing import Any
 
 from hubops.desired.model import Hub, Values
 from hubops.desired.schema import dotted
-from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, PASSWORDS, effect_of, find_value, in_file, leaves
+from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, PASSWORDS, effect_of, in_file
+from hubops.desired.values import find_value, leaves
 from hubops.desired.yaml import Path
 from hubops.errors import UsageError
 from hubops.names import did_you_mean

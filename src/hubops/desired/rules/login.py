@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from hubops.desired.access import CLASSES
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import HubView
 from hubops.errors import RepositoryError
@@ -14,18 +15,7 @@ _ANY_NAME = {"dummy": "any name with any password", "tmp": "anybody, under a nam
 # Providers at which anybody has an account or can make one, and the trait that lets in only some of them even
 # with allow_all (oauthenticator's documentation).
 _PUBLIC = {"github": "", "google": "hosted_domain", "gitlab": "gitlab_url", "bitbucket": "", "globus": "", "mediawiki": ""}  # fmt: skip
-_SECTIONS = {
-    "github": "GitHubOAuthenticator",
-    "google": "GoogleOAuthenticator",
-    "gitlab": "GitLabOAuthenticator",
-    "bitbucket": "BitbucketOAuthenticator",
-    "globus": "GlobusOAuthenticator",
-    "mediawiki": "MWOAuthenticator",
-    "native": "NativeAuthenticator",
-    "firstuse": "FirstUseAuthenticator",
-    "dummy": "DummyAuthenticator",
-    "tmp": "TmpAuthenticator",
-}
+_SECTIONS = {**CLASSES, "firstuse": "FirstUseAuthenticator", "tmp": "TmpAuthenticator"}
 _IN_PYTHON = re.compile(r"authenticator_class\s*=\s*['\"][\w.]*?(?:\b(?:dummy|tmp)|DummyAuthenticator|TmpAuthenticator)['\"]")  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hubops.desired.people import check_people
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import HubView
+from hubops.desired.values import find_value
 from hubops.desired.values_check import Given
 from hubops.desired.yaml import Document, Path
 from hubops.errors import RepositoryError
@@ -53,9 +54,7 @@ def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
         for prefix in dict.fromkeys(((view.hub.prefix,) if view.hub.prefix else (), ("jupyterhub",))):
             for trait in _TRAITS.values():
                 path = (*prefix, "hub", "config", "Authenticator", trait)
-                found: Any = each.value
-                for key in path:
-                    found = found.get(key) if isinstance(found, dict) else None
+                found = find_value(each.value, path)
                 if isinstance(found, list):
                     yield each, path, found
 

@@ -14,7 +14,7 @@ from hubops.desired.image_check import used_images
 from hubops.desired.model import Fleet, Hub, Values
 from hubops.desired.places import place_of
 from hubops.desired.rules.model import Rule
-from hubops.desired.values import JUPYTERHUB
+from hubops.desired.values import JUPYTERHUB, find_value
 from hubops.desired.values_check import Given, check_values, deployed_values
 from hubops.errors import RepositoryError
 
@@ -78,10 +78,7 @@ class HubView:
 
     def at(self, *path: str) -> Any:
         """A value of JupyterHub's chart; None where there is none."""
-        found: Any = self.values
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
+        return find_value(self.values, path)
 
     def place(self, *path: str | int) -> str:
         """Where a value of JupyterHub's chart is set."""

@@ -57,7 +57,7 @@ def _add(tar: tarfile.TarFile, name: str, source: Path, packed: Packed) -> None:
         with source.open("rb") as file:
             before = os.fstat(file.fileno())
             info = tar.gettarinfo(arcname=name, fileobj=file)
-            tar.addfile(info, _Whole(file) if info.isreg() else None)  # type: ignore[arg-type]
+            tar.addfile(info, _Whole(file) if info.isreg() else None)  # type: ignore[arg-type]  # it only reads
             after = os.fstat(file.fileno())
         packed.changed += (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
     else:

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._begin("application/gzip")
             out = _Chunks(self)
             try:
-                pack(self.server.root, out, copies, packed)  # type: ignore[arg-type]
+                pack(self.server.root, out, copies, packed)  # type: ignore[arg-type]  # it only writes
             except OSError as error:
                 packed.error = str(error)
                 self.close_connection = True  # without its last chunk: a part must not look like the whole
