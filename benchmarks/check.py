@@ -28,7 +28,7 @@ from time import monotonic
 
 from benchmarks.deploy import describe_machine, span
 
-from fleets import write_fleet
+from fleets import MEASURED_CHECK, write_fleet
 from hubops.clients import process
 from hubops.local.toolchain import require_tool
 
@@ -36,17 +36,6 @@ SIZES = (50, 100, 200, 400)
 LINTED = 200
 AT_ONCE = 2
 KIB_PER_MIB = 1024
-# A command of its own, which tells its CPU time and its peak memory (VmHWM, proc(5)) on standard error.
-COMMAND = """
-import atexit, re, sys, time
-def tell():
-    peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
-    print(time.process_time(), peak[1], file=sys.stderr)
-atexit.register(tell)
-sys.argv = ["hubops", "check"]
-from hubops.cli.main import main
-main()
-"""
 
 
 @dataclass
@@ -64,7 +53,7 @@ async def check(fleet: Samples) -> None:
     """Measure one check, from before the process starts to its end; the fleet has no problems."""
     forget(fleet.root)
     began = monotonic()
-    done = await process.attempt([sys.executable, "-c", COMMAND], cwd=fleet.root)
+    done = await process.attempt([sys.executable, "-c", MEASURED_CHECK], cwd=fleet.root)
     fleet.took_s.append(monotonic() - began)
     if done.code or "no problems" not in done.stdout:
         raise SystemExit(done.tail)

@@ -11,6 +11,17 @@ from hubops.desired.chart_lock import helm_digest
 
 PROJECT = Path(__file__).parents[1]
 CHART = "charts/jupyterhub"
+# `hubops check` as a command of its own, which tells its CPU time and its peak memory (VmHWM, proc(5)) on standard error.
+MEASURED_CHECK = """
+import atexit, re, sys, time
+def tell():
+    peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
+    print(time.process_time(), peak[1], file=sys.stderr)
+atexit.register(tell)
+sys.argv = ["hubops", "check"]
+from hubops.cli.main import main
+main()
+"""
 SETTINGS = """registry: registry.example.org
 image-name: "hubs/{name}"
 clusters:
@@ -41,7 +52,7 @@ UGLY = ("0604373", "3228e95", "22:22", "2020-01-01", "yes", "null", "1_000", "é
 
 def write_fleet(root: Path, hubs: int, seed: int = 0) -> list[str]:
     """Write a fleet below `root`; gives the names of its hubs: five files for each, six off the local cluster."""
-    chance = random.Random(seed)  # noqa: S311 - the same fleet for the same seed
+    chance = random.Random(seed)
     for name in ("Chart.yaml", "values.yaml", "values.schema.json"):
         (root / CHART).mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / CHART / name, root / CHART)
@@ -90,15 +101,33 @@ def _write_hub(root: Path, name: str, chance: random.Random, prover: str) -> Non
     put(root, f"{directory}/Chart.lock", to_yaml(lock))
     put(root, f"{directory}/hub.yaml", to_yaml(settings))
     put(root, f"{directory}/people.yaml", to_yaml({"admins": people[:2], "allowed": people[2:]}))
-    put(root, f"{directory}/values.yaml", to_yaml({alias: _values(chance, cluster, path)}))
+    values = _values(chance, cluster, path)
+    put(root, f"{directory}/values.yaml", to_yaml({alias: values}))
     if settings["image"] == name:
         put(root, f"user-images/{name}/Dockerfile", DOCKERFILE)
     if cluster != "local":
-        secrets: dict[str, Any] = {
-            "hub": {"cookieSecret": ENCRYPTED, "services": {"hubops": {"apiToken": ENCRYPTED}}},
-            "proxy": {"secretToken": ENCRYPTED},
-        }
-        put(root, f"secrets/{name}.yaml", to_yaml({alias: secrets, "sops": {"mac": ENCRYPTED}}))
+        put(root, f"secrets/{name}.yaml", to_yaml({alias: _secrets(values), "sops": {"mac": ENCRYPTED}}))
+
+
+def _secrets(values: dict[str, Any]) -> dict[str, Any]:
+    """All that the embedded chart and the hub's login need."""
+    needed = {
+        "shared-password": ("SharedPasswordAuthenticator", "user_password", "admin_password"),
+        "github": ("GitHubOAuthenticator", "client_id", "client_secret"),
+        "google": ("GoogleOAuthenticator", "client_id", "client_secret"),
+    }
+    section, *keys = needed.get(
+        values["hub"]["config"]["JupyterHub"]["authenticator_class"], ("CryptKeeper",)
+    )
+    config = {section: dict.fromkeys(keys, ENCRYPTED)} if keys else {}
+    return {
+        "hub": {
+            "cookieSecret": ENCRYPTED,
+            "config": {"CryptKeeper": {"keys": [ENCRYPTED]}, **config},
+            "services": {"hubops": {"apiToken": ENCRYPTED}},
+        },
+        "proxy": {"secretToken": ENCRYPTED},
+    }
 
 
 def _values(chance: random.Random, cluster: str, path: str) -> dict[str, Any]:

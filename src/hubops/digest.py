@@ -1,13 +1,22 @@
 """Digests over content: the same bytes give the same digest on every machine and in every clone."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+NAMED = re.compile(r"sha256:[0-9a-f]{64}")
+"""A digest as registries and Helm write it, with the name of its algorithm."""
 
 
 def of_bytes(data: bytes) -> str:
     """SHA-256, hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def named(data: bytes) -> str:
+    """SHA-256 as registries and Helm write it: `sha256:` before the hexadecimal."""
+    return f"sha256:{of_bytes(data)}"
 
 
 def of_file(path: Path) -> str:

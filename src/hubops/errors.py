@@ -75,6 +75,10 @@ class RegistryError(HubopsError):
     """The image registry refused a request."""
 
 
+class StoreError(HubopsError):
+    """The object store refused a request, or has no room."""
+
+
 class BuildError(HubopsError):
     """An image could not be built, or does not do what it must; the Dockerfile or its context is at fault."""
 
@@ -85,6 +89,10 @@ class ReleaseError(HubopsError):
 
 class HubError(HubopsError):
     """The hub's own API refused a request, or a person could not work on the hub."""
+
+
+class SkippedError(HubopsError):
+    """It was not tried, because what it needs had failed."""
 
 
 class RolledBackError(HubopsError):

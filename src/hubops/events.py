@@ -32,9 +32,18 @@ class CommandStarted:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a program's output belonging to the running step; shown when it is asked for."""
+    """A line of a program's output; shown when it is asked for. `of` is the title of its step, "" for the latest."""
 
     text: str
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """All that a step's program printed is in a file, complete."""
+
+    title: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Remark:
     text: str
 
 
-Event = StepStarted | StepEnded | CommandStarted | Line | Remark
+Event = StepStarted | StepEnded | CommandStarted | Line | Output | Remark
 Emit = Callable[[Event], None]
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_RESERVED = ("default", "edge", "hubops")
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_LABEL_MAX = 63  # RFC 1123, and the limit of a Kubernetes namespace
 
@@ -11,6 +12,11 @@ _DNS_LABEL_MAX = 63  # RFC 1123, and the limit of a Kubernetes namespace
 def is_dns_label(name: str) -> bool:
     """Whether `name` can be a namespace, a release and a path segment at once (RFC 1123, first a letter)."""
     return len(name) <= _DNS_LABEL_MAX and _DNS_LABEL.fullmatch(name) is not None
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a namespace of this name is Kubernetes', that of hubops' records, or that of the common address."""
+    return name in _RESERVED or name.startswith("kube-")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,24 +1,20 @@
 """A hub archived, removed, made anew and restored, by the commands, on the real cluster; and what they refuse."""
 
-import asyncio
 import json
 import os
+import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cluster.conftest import NAME, Cluster, Fleet, show
+from cluster.commands import deploy_unproved, forget_hub, run_hubops
+from cluster.conftest import NAME, Cluster, Fleet
+from cluster.object_store import BUCKET, SECRET, Store, serve_store
 from cluster.test_deploy import Ended, make_fleet
-from hubops import run
-from hubops.cli.machine import load_machine
 from hubops.clients.kube import Json, Kube
-from hubops.desired.repository import load_fleet
-from hubops.local.instance import load_instance
-from hubops.secret import Redactor
 from hubops.state.archive_model import Kind, parse_manifest
 
 HUB = "archivehub"
@@ -56,37 +52,16 @@ class Operator:
     root: Path
     cluster: Cluster
     kube: Kube
+    store: Store
 
     async def hubops(self, *arguments: str, kill_at: str = "") -> Ended:
         """A command as a person types it; SIGKILL when it prints `kill_at`."""
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hubops.cli.main", *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=self.root,
-            env={**os.environ, "HUBOPS_LOCAL": NAME},
-            start_new_session=True,
-        )
-        assert child.stdout
-        lines = []
-        async for raw in child.stdout:
-            lines.append(raw.decode())
-            print(raw.decode().rstrip())  # noqa: T201 - shown when the test fails
-            if kill_at and kill_at in lines[-1]:
-                await asyncio.sleep(1.5)
-                os.killpg(child.pid, signal.SIGKILL)
-                break
-        await child.stdout.read()
-        return Ended(await child.wait(), "".join(lines))
+        env = self.store.env
+        return await run_hubops(self.root, *arguments, env=env, kill_at=kill_at, after_s=1.5)
 
     async def deploy(self) -> None:
         """Without its proof: a notebook that runs says nothing about an archive."""
-        fleet = load_fleet(self.root)
-        hub = fleet.require_hub(HUB)
-        machine = await load_machine(fleet, hub.cluster, show)
-        async with run.open_session(machine, show, Redactor()) as session:
-            await run.deploy(fleet, hub, session, run.Terms(prove=False))
+        await deploy_unproved(self.root, HUB)
 
     async def in_home(self, script: str, *, keep: bool = False) -> str:
         """What a pod prints that mounts the home as a person's server does; it stays when it is to be kept."""
@@ -135,6 +110,10 @@ class Operator:
         )
         return [item["metadata"]["name"] for item in items]
 
+    async def forget_receipts(self) -> None:
+        """No archive is recorded any more."""
+        await self.cluster.run("delete", "configmap", "-n", "hubops", "-l", f"hubops.dev/archive-of={HUB}")
+
     async def claim(self, name: str) -> Json:
         return await self.kube.request("GET", f"/api/v1/namespaces/{HUB}/persistentvolumeclaims/{name}")
 
@@ -145,15 +124,16 @@ async def operator(
 ) -> AsyncIterator[Operator]:
     """A hub with one person, who has a home and is in the database."""
     assert fleet.hubs
-    operator = Operator(make_hub(tmp_path_factory.mktemp("archive")), cluster, kube)
     os.environ["HUBOPS_LOCAL"] = NAME
-    await forget(cluster)
-    await operator.deploy()
-    await cluster.run("apply", "-n", HUB, "-f", "-", stdin=json.dumps(CLAIM))
-    await operator.in_home(FILL)
-    await operator.in_database(ADD_PERSON)
-    yield operator
-    await forget(cluster)
+    await forget_hub(cluster, HUB)
+    async with serve_store(tmp_path_factory.mktemp("store")) as store:
+        operator = Operator(make_hub(tmp_path_factory.mktemp("archive")), cluster, kube, store)
+        await operator.deploy()
+        await cluster.run("apply", "-n", HUB, "-f", "-", stdin=json.dumps(CLAIM))
+        await operator.in_home(FILL)
+        await operator.in_database(ADD_PERSON)
+        yield operator
+        await forget_hub(cluster, HUB)
 
 
 def make_hub(directory: Path) -> Path:
@@ -171,27 +151,21 @@ def make_hub(directory: Path) -> Path:
     return root
 
 
-async def forget(cluster: Cluster) -> None:
-    await cluster.run("delete", "namespace", HUB, "--ignore-not-found")
-    await cluster.run("delete", "secret", "-n", "hubops", "-l", f"hubops.dev/hub={HUB}")
-    for label in ("archive", "removal"):
-        await cluster.run("delete", "configmap", "-n", "hubops", "-l", f"hubops.dev/{label}-of={HUB}")
-    await cluster.run("delete", "lease", "-n", "hubops", f"deploy-{HUB}", "--ignore-not-found")
-    (load_instance(NAME).directory / "secrets" / f"{HUB}.json").unlink(missing_ok=True)
-
-
+@pytest.mark.parametrize("place", ["bucket", pytest.param("directory", marks=pytest.mark.long)])
 async def test_archive_remove_new_restore_gives_back_homes_and_database(
-    operator: Operator, tmp_path: Path
+    operator: Operator, tmp_path: Path, place: str
 ) -> None:
     home, labels = await operator.in_home(LIST), (await operator.claim(HOME))["metadata"]["labels"]
     refused = await operator.hubops("remove", HUB, "--yes-remove", HUB)
     assert (refused.code, "no archive of it is recorded" in refused.text) == (20, True)
 
-    archived = await operator.hubops("archive", HUB, "--to", str(tmp_path / "archives"))
+    parent = operator.store.directory / "data" / BUCKET / "hubs" if place == "bucket" else tmp_path
+    to = f"s3://{BUCKET}/hubs" if place == "bucket" else str(tmp_path)
+    archived = await operator.hubops("archive", HUB, "--to", to)
     assert archived.code == 0
     assert "1 database, 1 homes" in archived.text
-    assert "ada" not in archived.text
-    [archive] = (tmp_path / "archives").iterdir()
+    assert [word in archived.text for word in ("ada", SECRET)] == [False, False]
+    [archive] = parent.glob(f"{HUB}-*")
     manifest = parse_manifest((archive / "manifest.json").read_text())
     assert [each.claim.kind for each in manifest.archived] == [Kind.DATABASE, Kind.HOME]
     assert (manifest.archived[1].claim.person, manifest.sample) == ("ada", ("hub-db-dir", HOME))
@@ -199,7 +173,8 @@ async def test_archive_remove_new_restore_gives_back_homes_and_database(
     receipts, _ = await operator.kube.list(
         "/api/v1/namespaces/hubops/configmaps", labels=f"hubops.dev/archive-of={HUB}"
     )
-    assert [("ada" in json.dumps(each["data"])) for each in receipts] == [False]
+    [receipt] = [each["data"]["receipt"] for each in receipts]
+    assert (f"{to}/{archive.name}" in receipt, "ada" in receipt) == (True, False)
 
     refused = await operator.hubops("remove", HUB, "--yes-remove", "earthhub")
     assert (refused.code, "'earthhub' is not its name" in refused.text) == (20, True)
@@ -216,7 +191,7 @@ async def test_archive_remove_new_restore_gives_back_homes_and_database(
 
     await operator.deploy()
     assert "ada" not in await operator.in_database("select name from users")
-    words = ("restore", HUB, "--from", str(archive))
+    words = ("restore", HUB, "--from", f"{to}/{archive.name}")
     refused = await operator.hubops(*words)
     assert (refused.code, "--replace hub-db-dir" in refused.text) == (20, True)
     restored = await operator.hubops(*words, "--replace", "hub-db-dir")
@@ -225,6 +200,7 @@ async def test_archive_remove_new_restore_gives_back_homes_and_database(
     assert "('ada',)" in await operator.in_database("select name from users")
     assert (await operator.claim(HOME))["metadata"]["labels"] == labels
     assert await operator.left("pods") == []
+    await operator.forget_receipts()
 
 
 @pytest.mark.long
@@ -260,7 +236,8 @@ async def test_a_killed_archive_is_none_and_the_next_tidies_up(
 ) -> None:
     killed = await operator.hubops("archive", HUB, "--to", str(tmp_path), kill_at=kill_at)
     assert killed.code == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == [f"{HUB}.part"]
+    [part] = tmp_path.iterdir()
+    assert re.fullmatch(rf"{HUB}-[0-9a-f]{{8}}\.part", part.name)
     assert (await operator.hubops("archive", HUB, "--to", str(tmp_path))).code == 0
     [archive] = tmp_path.iterdir()
     assert (archive / "manifest.json").exists()

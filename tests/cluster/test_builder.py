@@ -154,7 +154,7 @@ async def full_registry(local: Local) -> AsyncIterator[str]:
 async def test_a_registry_whose_disk_is_full_is_told(
     builder: Builder, context: Context, full_registry: str
 ) -> None:
-    blob = random.Random(0).randbytes(2 << 20).hex()  # noqa: S311 - what does not compress away
+    blob = random.Random(0).randbytes(2 << 20).hex()
     request = BuildRequest(context("FROM scratch\nCOPY a /\n", a=blob), f"{full_registry}/x:c1", push=True)
     with pytest.raises(OutOfReachError, match=r"cannot store it[\s\S]*disk is full"):
         await builder.build(request, lambda _line: None)

@@ -10,34 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
+from charts import COOKIE, CRYPT, EDGE, JUPYTERHUB, TOKEN, Objects, Values, merged
+from charts import required_values as hub_values
 from hubops.clients import process
 from hubops.errors import ProgramError
 
-ROOT = Path(__file__).parents[2]
-JUPYTERHUB = ROOT / "charts/jupyterhub"
-EDGE = ROOT / "charts/edge"
-
-Values = dict[str, Any]
-Objects = dict[tuple[str, str], Values]
-
-TOKEN, COOKIE, CRYPT = "a" * 64, "b" * 64, "c" * 64
 EDGE_VALUES: Values = {
     "image": {"name": "r/edge", "tag": "v1"},
     "hubs": [{"name": "earth", "path": "/earth/", "namespace": "earth-ns"}],
 }
-
-
-def hub_values() -> Values:
-    """What every hub must set; a fresh copy, which a test may change."""
-    return {
-        "hub": {
-            "image": {"name": "r/hub", "tag": "v1"},
-            "cookieSecret": COOKIE,
-            "config": {"CryptKeeper": {"keys": [CRYPT]}},
-        },
-        "proxy": {"secretToken": TOKEN, "chp": {"image": {"name": "r/proxy", "tag": "v1"}}},
-        "singleuser": {"image": {"name": "r/earth", "tag": "v1"}},
-    }
 
 
 async def template(helm: Path, chart: Path, values: Values) -> str:
@@ -154,7 +135,27 @@ REFUSED = {
     "unknown at the top": ({"huub": {}}, "huub"),
     "unknown below": ({"hub": {"config": {"jupyterHub": {}}}}, "jupyterHub"),
     "upstream's, not supported": ({"nameOverride": "x"}, "nameOverride"),
-    "static storage": ({"singleuser": {"storage": {"type": "static"}}}, "/singleuser/storage/type"),
+    "static storage without a claim": (
+        {"singleuser": {"storage": {"type": "static"}}},
+        "singleuser.storage.static.pvcName is required",
+    ),
+    "postgres without an address": ({"hub": {"db": {"type": "postgres"}}}, "hub.db.url is required"),
+    "upstream's, with the two lines": (
+        {"hub": {"extraVolumes": []}},
+        "/hub/extraVolumes.*version: 4.4.0 and repository: https://hub.jupyter.org/helm-chart/",
+    ),
+    "a privileged container": (
+        {"singleuser": {"cloudMetadata": {"blockWithIptables": True}}},
+        "/singleuser/cloudMetadata/blockWithIptables",
+    ),
+    "a file with two contents": (
+        {"hub": {"extraFiles": {"a": {"mountPath": "/a", "stringData": "x", "binaryData": "eA=="}}}},
+        "hub.extraFiles.a needs exactly one of data, stringData, binaryData",
+    ),
+    "data in a file of no known form": (
+        {"singleuser": {"extraFiles": {"a": {"mountPath": "/a.conf", "data": {"x": 1}}}}},
+        "singleuser.extraFiles.a.data is written in the form",
+    ),
     "root in user servers": ({"singleuser": {"uid": 0}}, "/singleuser/uid"),
     "weak token": ({"proxy": {"secretToken": "short"}}, "/proxy/secretToken"),
     "cookie secret that is not hexadecimal": ({"hub": {"cookieSecret": "x" * 64}}, "/hub/cookieSecret"),
@@ -176,20 +177,18 @@ async def test_edge_refuses_unknown_key(helm: Path) -> None:
         await template(helm, EDGE, EDGE_VALUES | {"hosts": []})
 
 
-def merged(values: Values, changes: Values) -> Values:
-    result = values | changes
-    for key in values.keys() & changes.keys():
-        if isinstance(values[key], dict):
-            result[key] = merged(values[key], changes[key])
-    return result
-
-
 async def test_every_pod_satisfies_restricted(helm: Path) -> None:
-    """The pod security standard "restricted", field by field; user servers' are in tests/fast/test_chart.py."""
-    found = pods(await render(helm, JUPYTERHUB, hub_values()))
-    found |= pods(await render(helm, EDGE, EDGE_VALUES))
+    """The pod security standard "restricted", field by field; user servers' are in tests/fast/test_chart_hub.py."""
+    more = {
+        "scheduling": {"userPlaceholder": {"replicas": 1}},
+        "prePuller": {"continuous": {"enabled": True}},
+    }
+    objects = await render(helm, JUPYTERHUB, merged(hub_values(), more))
+    found = pods(objects) | pods(await render(helm, EDGE, EDGE_VALUES))
     found |= {"edge with host": pods(await render(helm, EDGE, EDGE_VALUES | {"host": "a.org"}))["edge"]}
-    assert set(found) == {"hub", "proxy", "edge", "edge with host"}
+    sleeping = {("StatefulSet", "user-placeholder"), ("DaemonSet", "continuous-image-puller")}
+    found |= {name: objects[kind, name]["spec"]["template"] for kind, name in sleeping}
+    assert set(found) == {"hub", "proxy", "edge", "edge with host", *(name for _, name in sleeping)}
     for name, pod in found.items():
         assert list(violations(pod["spec"])) == [], name
 
@@ -215,7 +214,7 @@ def violations(spec: Values) -> Iterator[str]:
             yield "capabilities"
         if {"runAsUser", "runAsNonRoot", "seccompProfile"} & set(own):
             yield "the container overrides the pod"
-        yield from ("host port" for port in container["ports"] if "hostPort" in port)
+        yield from ("host port" for port in container.get("ports", ()) if "hostPort" in port)
 
 
 async def test_only_the_hub_has_a_service_account_token(helm: Path) -> None:
@@ -224,14 +223,50 @@ async def test_only_the_hub_has_a_service_account_token(helm: Path) -> None:
     assert mounted == {"hub"}
 
 
+# With what is there before, besides what every hub has.
 RESTARTS = {
     "nothing": ({}, set()),
     "hub settings": ({"hub": {"allowNamedServers": True}}, {"hub"}),
     "user image": ({"singleuser": {"image": {"tag": "v2"}}}, {"hub"}),
     "a snippet": ({"hub": {"extraConfig": {"a": "pass"}}}, {"hub"}),
+    "a file of the hub": ({"hub": {"extraFiles": {"a": {"mountPath": "/a", "stringData": "y"}}}}, {"hub"}),
+    "what a file of the servers says": (
+        {"singleuser": {"extraFiles": {"a": {"mountPath": "/a", "stringData": "y"}}}},
+        set(),
+    ),
+    "where a file of the servers is": ({"singleuser": {"extraFiles": {"a": {"mountPath": "/b"}}}}, {"hub"}),
+    "how long a server may be idle": ({"cull": {"timeout": 60, "maxAge": 9, "adminUsers": False}}, set()),
+    "whether people are deleted": ({"cull": {"users": True}}, {"hub"}),
     "the entrance": ({"proxy": {"service": {"type": "NodePort"}}}, set()),
+    "an ingress": ({"ingress": {"enabled": True, "hosts": ["a.example.org"]}}, set()),
+    "who may connect": (
+        {
+            "hub": {"networkPolicy": {"enabled": False}},
+            "proxy": {"chp": {"networkPolicy": {"enabled": False}}},
+            "singleuser": {"networkPolicy": {"enabled": False}, "cloudMetadata": {"ip": "169.254.1.1"}},
+        },
+        set(),
+    ),
+    "placeholders and pullers": (
+        {"scheduling": {"userPlaceholder": {"replicas": 3}}, "prePuller": {"continuous": {"enabled": True}}},
+        set(),
+    ),
+    "the size of the database's volume": ({"hub": {"db": {"pvc": {"storage": "2Gi"}}}}, set()),
+    "priorities": ({"scheduling": {"podPriority": {"enabled": True}}}, {"hub", "proxy"}),
+    "a priority's number": ({"scheduling": {"podPriority": {"defaultPriority": 5}}}, set()),
+    "what user servers tolerate": ({"singleuser": {"extraTolerations": [{"key": "x"}]}}, {"hub"}),
+    "memory of the hub": ({"hub": {"resources": {"limits": {"memory": "1Gi"}}}}, {"hub"}),
+    "the password of the database": ({"hub": {"db": {"password": "q"}}}, {"hub"}),
+    "the token of a service": ({"hub": {"services": {"s": {"apiToken": "u" * 32}}}}, {"hub"}),
     "the proxy's image": ({"proxy": {"chp": {"image": {"tag": "v2"}}}}, {"proxy"}),
     "the proxy's token": ({"proxy": {"secretToken": "d" * 64}}, {"hub", "proxy"}),
+}
+BEFORE: Values = {
+    "hub": {
+        "extraFiles": {"a": {"mountPath": "/a", "stringData": "x"}},
+        "services": {"s": {"apiToken": "t" * 32}},
+    },
+    "singleuser": {"extraFiles": {"a": {"mountPath": "/a", "stringData": "x"}}},
 }
 
 
@@ -239,9 +274,27 @@ RESTARTS = {
 async def test_restarts_what_changed_and_nothing_else(
     helm: Path, changes: Values, restarted: set[str]
 ) -> None:
-    before = pods(await render(helm, JUPYTERHUB, hub_values()))
-    after = pods(await render(helm, JUPYTERHUB, merged(hub_values(), changes)))
+    values = merged(hub_values(), BEFORE)
+    before = pods(await render(helm, JUPYTERHUB, values))
+    after = pods(await render(helm, JUPYTERHUB, merged(values, changes)))
     assert {name for name in before if before[name] != after[name]} == restarted
+
+
+async def test_a_new_version_of_the_chart_alone_restarts_nothing(helm: Path, tmp_path: Path) -> None:
+    newer = shutil.copytree(JUPYTERHUB, tmp_path / "jupyterhub")
+    about = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(about.replace("version: 0.1.0", "version: 0.2.0", 1))
+    before, after = await render(helm, JUPYTERHUB, hub_values()), await render(helm, newer, hub_values())
+    assert after["Deployment", "hub"]["metadata"]["labels"]["chart"] == "jupyterhub-0.2.0"
+    assert pods(before) == pods(after)
+
+
+async def test_other_python_files_restart_the_hub(helm: Path, tmp_path: Path) -> None:
+    newer = shutil.copytree(JUPYTERHUB, tmp_path / "jupyterhub")
+    (newer / "files/hub/settings.py").write_text("# another\n")
+    before = pods(await render(helm, JUPYTERHUB, hub_values()))
+    after = pods(await render(helm, newer, hub_values()))
+    assert {name for name in before if before[name] != after[name]} == {"hub"}
 
 
 async def test_edge_restarts_when_a_hub_comes(helm: Path) -> None:
@@ -281,6 +334,11 @@ async def test_below_a_wrapper_chart_it_is_the_same(helm: Path, tmp_path: Path) 
     for objects in (wrapped, alone):  # of a dependency's defaults Helm drops the nulls, which mean nothing
         del objects["Secret", "hub"]["data"]["values.yaml"]
         del pods(objects)["hub"]["metadata"]["annotations"]["checksum/secret"]
+        objects["ConfigMap", "hub"]["data"]["cull.json"] = {
+            key: value
+            for key, value in json.loads(objects["ConfigMap", "hub"]["data"]["cull.json"]).items()
+            if value is not None
+        }
     assert wrapped == alone
 
 

@@ -21,7 +21,7 @@ from hubops.cli.edge import deploy_edge
 from hubops.cli.machine import load_machine
 from hubops.clients import process
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import merge
+from hubops.desired.values import merge, texts
 from hubops.desired.yaml import parse_yaml
 from hubops.events import Event
 from hubops.local import paths
@@ -100,7 +100,7 @@ async def volumes(cluster: Cluster, hub: str) -> dict[str, str]:
 
 def secrets_of(hub: str) -> list[str]:
     text = (load_instance(NAME).directory / "secrets" / f"{hub}.json").read_text()
-    return [str(value) for value in run.leaves(json.loads(text))]
+    return list(texts(json.loads(text)))
 
 
 async def test_deploying_prints_the_original_commands_and_no_secret(fleet: Fleet, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from charts import JUPYTERHUB, Values, required_values
 from cluster.conftest import NAME, PROJECT, Cluster, Fleet, show
-from cluster.test_chart_render import JUPYTERHUB, Values, template
-from cluster.test_chart_render import hub_values as required_values
+from cluster.object_store import serve_store
+from cluster.test_chart_render import template
 from hubops.clients import process
 from hubops.desired.model import ImageReference
 from hubops.desired.repository import load_fleet
@@ -41,6 +42,13 @@ COMMAND_LIMIT_S = 180
 NOT_RUN = {
     "sudo ./start": "brings up a bare machine; test_start.py does that",
     "./test": "is what runs this",
+}
+# What these pages do or quote began on others; each page can be run alone.
+GOES_ON_FROM = {
+    "new-hub.md": ["deployment-workflow.md"],
+    "change-and-remove.md": ["new-hub.md"],
+    "deploy-py.md": ["README.md", "deployment-workflow.md"],
+    "troubleshooting.md": ["deployment-workflow.md"],
 }
 
 
@@ -189,9 +197,14 @@ class Reader:
     clone: Path
     env: dict[str, str]
     transcript: list[str] = field(default_factory=list)
+    followed: list[Path] = field(default_factory=list)
 
     async def follow(self, page: Path) -> None:
-        """Do what a page says, from a clean checkout of the main branch."""
+        """Do what a page says, from a clean checkout of the main branch, and before it the pages it goes on from."""
+        for earlier in (each for each in PAGES if each.name in GOES_ON_FROM.get(page.name, ())):
+            if earlier not in self.followed:
+                await self.follow(earlier)
+        self.followed.append(page)
         await self.run(
             "git switch -q --discard-changes main && git reset -q --hard origin/main && git clean -qfd"
         )
@@ -240,9 +253,10 @@ async def reader(
     assert EXAMPLE in fleet.hubs
     root = tmp_path_factory.mktemp("docs")
     tools = [await require_tool(name, show) for name in ("sops", "age-keygen")]
-    reader = Reader(root / "operations", reader_env(cluster, tools))
-    await make_clone(reader)
-    yield reader
+    async with serve_store(root / "store") as store:
+        reader = Reader(root / "operations", {**reader_env(cluster, tools), **store.env})
+        await make_clone(reader)
+        yield reader
     await forget_new_hub(cluster)
 
 
@@ -319,7 +333,7 @@ def make_example(directory: Path, block: Block) -> Path:
     root = directory / "operations"
     shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns(".*", "src", "tests", "docs", "toolchain"))
     said: Values = yaml.safe_load(block.text.replace("RANDOM", "a" * 64))
-    path = block.caption.replace("<hub>", EXAMPLE)
+    path = block.caption.replace("<hub>", EXAMPLE).replace("<image>", "earth")
     if path.startswith("secrets/"):
         path = f"hub-charts/{EXAMPLE}/values.yaml"
     file = root / path.replace(NEW_HUB, EXAMPLE)
@@ -337,10 +351,11 @@ from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from jupyterhub.auth import Authenticator
 from jupyterhub.crypto import CryptKeeper
+from ltiauthenticator.lti11.auth import LTI11Authenticator
 from ltiauthenticator.lti13.auth import LTI13Authenticator
 from traitlets.config import Config
 
-found = {cls.__name__: cls for cls in (JupyterHub, Authenticator, CryptKeeper, LTI13Authenticator)}
+found = {cls.__name__: cls for cls in (JupyterHub, Authenticator, CryptKeeper, LTI11Authenticator, LTI13Authenticator)}
 database = orm.new_session_factory("sqlite:///:memory:")()
 names = {}
 for entry in entry_points(group="jupyterhub.authenticators"):

@@ -15,7 +15,7 @@ import pytest
 from cluster.conftest import Cluster
 from hubops.answer import Absent, Present
 from hubops.clients.gate import Fault, Gate
-from hubops.clients.helm import Helm, Upgrade, make_home
+from hubops.clients.helm import Helm, Upgrade
 from hubops.clients.kube import Kube, connect
 from hubops.errors import RefusedError, ReleaseError
 from hubops.events import CommandStarted, Event
@@ -45,13 +45,14 @@ async def open_gate(cluster: Cluster, directory: Path, **options: Any) -> AsyncI
         connect(cluster.kubectl, cluster.kubeconfig, cluster.context, directory) as connection,
         Gate(connection.socket, **options).open() as gate,
     ):
+        await connection.opened()
         gate.write_kubeconfig(directory / "gate.json")
         yield gate
 
 
 def helm_at(cluster: Cluster, directory: Path, events: list[Event] | None = None) -> Helm:
     emit = events.append if events is not None else lambda _: None
-    home = make_home(directory / "helm")
+    home = directory / "helm"
     return Helm(cluster.helm, directory / "gate.json", home, emit, Redactor([Secret("3228e95")]))
 
 
@@ -160,7 +161,8 @@ import asyncio, sys
 from pathlib import Path
 from hubops.clients.kube import connect
 async def main():
-    async with connect(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])):
+    async with connect(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])) as connection:
+        await connection.opened()
         print("open", flush=True)
         await asyncio.sleep(60)
 asyncio.run(main())

@@ -8,7 +8,7 @@ import pytest
 from cluster.conftest import Cluster
 from hubops.answer import Absent, Present
 from hubops.clients.gate import Gate
-from hubops.clients.helm import Helm, Upgrade, make_home
+from hubops.clients.helm import Helm, Upgrade
 from hubops.clients.kube import Json, Kube, connect
 from hubops.errors import RefusedError, ReleaseError
 from hubops.execute.base import rebase
@@ -34,6 +34,7 @@ class Run:
     async def upgrade(self, upgrade: Upgrade, writes: int) -> int:
         """Kill helm when it sends one write more; how many it sent."""
         async with connect(*self._cluster()) as connection:
+            await connection.opened()
             gate = Gate(connection.socket)
 
             def permit(_method: str, _path: str) -> None:
@@ -43,7 +44,7 @@ class Run:
             gate.permit = permit
             async with gate.open():
                 gate.write_kubeconfig(self.directory / "gate.json")
-                home = make_home(self.directory / "helm")
+                home = self.directory / "helm"
                 helm = Helm(self.cluster.helm, self.directory / "gate.json", home, lambda _: None, Redactor())
                 with contextlib.suppress(ReleaseError):
                     await helm.upgrade(upgrade)
@@ -138,7 +139,7 @@ async def test_helm_reads_what_was_healed(
 ) -> None:
     await run.upgrade(upgrade_of(chart, namespace, "one"), 2)
     await heal_release(kube, "tiny", namespace, inherited(), lambda _: None)
-    home = make_home(run.directory / "plain")
+    home = run.directory / "plain"
     helm = Helm(cluster.helm, cluster.kubeconfig, home, lambda _: None, Redactor())
     history = await helm.history("tiny", namespace)
     assert isinstance(history, Present)

@@ -91,7 +91,7 @@ async def test_a_merge_ended_at_any_moment_is_healed_by_the_next(
     cluster: Cluster, origin: Origin, whole_s: float, tmp_path: Path, moment: int
 ) -> None:
     kind = (signal.SIGTERM, signal.SIGKILL)[moment % 2]
-    after_s = random.Random(moment).uniform(0, whole_s)  # noqa: S311 - a moment, no secret
+    after_s = random.Random(moment).uniform(0, whole_s)
     before = {hub: await claims(cluster, hub) for hub in ("staginghub", "earthhub")}
     change(origin)
     checkout = origin.checkout(tmp_path / "clone")

@@ -86,7 +86,7 @@ async def volume(access: Cluster) -> tuple[str, str]:
         pytest.param("registry at", marks=pytest.mark.long),
         pytest.param("Preparing nodes", marks=pytest.mark.long),
         "Writing configuration",
-        "Starting control-plane",
+        pytest.param("Starting control-plane", marks=pytest.mark.long),
         pytest.param("StorageClass", marks=pytest.mark.long),
     ],
 )

@@ -153,7 +153,7 @@ async def test_a_wrong_token_is_refused_and_not_shown(hub: HubUnderTest, watcher
         with pytest.raises(HubError, match="refuses our service") as caught:
             await prove(api, watcher, watcher.probe("1"))
     assert "wrong-" not in str(caught.value)
-    assert "deploy the hub again" in caught.value.hint
+    assert "Deploy the hub again" in caught.value.hint
 
 
 async def test_an_address_without_a_hub_is_out_of_reach_and_not_a_failed_proof(

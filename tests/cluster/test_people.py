@@ -17,7 +17,7 @@ from cluster.conftest import NAME, PROJECT, Access, Cluster, Fleet
 from cluster.forge import make_origin
 from hubops.clients import process
 from hubops.clients.hub import log_in, open_hub
-from hubops.errors import HubError
+from hubops.errors import HubError, ProgramError
 from hubops.local.instance import load_instance
 from hubops.local.secrets import load_or_create
 from hubops.secret import Secret
@@ -182,6 +182,32 @@ async def test_whom_only_the_hub_knows_leaves_with_the_next_deploy_without_a_res
     assert await hub_pod(cluster) == pod
 
 
+async def test_many_whom_only_the_hub_knows_stay_until_that_is_confirmed(
+    cluster: Cluster, course: Course
+) -> None:
+    """As on a hub that was there before hubops."""
+    settings = course.root / f"hub-charts/{HUB}/hub.yaml"
+    before = settings.read_text()
+    chief = await course.sign_in("teacher", course.admin_password)
+    names = [f"from-before-{number}" for number in range(7)]
+    made = await chief.post("hub/api/users", json={"usernames": names}, headers={"X-XSRFToken": xsrf(chief)})
+    assert made.status_code == 201
+    pod = await hub_pod(cluster)
+    async with open_hub(course.access.url, Secret(course.access.token)) as hub:
+        known = {person.name for person in await hub.list_people()}
+        with pytest.raises(ProgramError, match="exit code 20") as caught:
+            await course.hubops("deploy", HUB)
+        assert f"7 of the {len(known)} people whom {HUB} knows" in caught.value.why
+        assert "from-before" not in caught.value.why
+        assert {person.name for person in await hub.list_people()} == known
+        settings.write_text(f"{before}people-may-leave: 7\n")
+        assert "up to 7 may be taken off the hub" in await course.hubops("plan", HUB)
+        await course.hubops("deploy", HUB)
+        assert {person.name for person in await hub.list_people()} == known - {*names}
+    settings.write_text(before)
+    assert await hub_pod(cluster) == pod
+
+
 async def test_our_service_can_neither_make_nor_be_anybody(course: Course) -> None:
     async with open_hub(course.access.url, Secret(course.access.token)) as hub:
         acts = [
@@ -198,3 +224,19 @@ async def test_our_service_can_neither_make_nor_be_anybody(course: Course) -> No
         assert (await hub.site.send("GET", "hub/api/users/student")).json().keys() == {
             "kind", "name", "admin", "servers",
         }  # fmt: skip
+
+
+async def test_a_hub_that_does_not_answer_fails_an_unchanged_deploy_soon_and_says_so(
+    cluster: Cluster, course: Course
+) -> None:
+    """Its proxy is away, which somebody took; hub and content are as they were."""
+    proxy = ("-n", HUB, "deployment/proxy")
+    await cluster.run("scale", "--replicas=0", *proxy)
+    try:
+        with pytest.raises(ProgramError, match="exit code 1") as caught:
+            await course.hubops("deploy", HUB)
+        assert f"{HUB} does not answer within 8 s" in caught.value.why
+        assert f"hubops logs {HUB}" in caught.value.why
+    finally:
+        await cluster.run("scale", "--replicas=1", *proxy)
+        await cluster.run("rollout", "status", *proxy)

@@ -89,12 +89,13 @@ async def registry_writes() -> int:
     return len(re.findall(r'"?(POST|PUT|PATCH|DELETE) /v2/', log))
 
 
-async def deployed(cluster: Cluster, hub: str) -> dict[str, Any]:
-    """What `hubops status` says of a hub."""
+async def deployed(cluster: Cluster, hub: str, root: Path = PROJECT) -> dict[str, Any]:
+    """What `hubops status` says of a hub, to somebody who has these files."""
     done = await asyncio.create_subprocess_exec(
         *(PROJECT / "hubops", "status", hub, "--format", "json"),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "HUBOPS_LOCAL": NAME},
+        cwd=root,
     )
     out, _ = await done.communicate()
     assert cluster
@@ -167,7 +168,10 @@ async def test_what_only_a_notebook_notices_is_rolled_back_and_held_until_it_is_
     assert "'nonsense' is not a valid value for backend" in ended.text
     staging, production = await deployed(cluster, "staginghub"), await deployed(cluster, "earthhub")
     assert staging["deployed"]["images"] == production["deployed"]["images"] == before["deployed"]["images"]
-    assert "Cell 2" in staging["held"]["why"]
+    assert (await deployed(cluster, "staginghub", origin.work))["held"] == staging["failed"]
+    assert "Cell 2" in staging["failed"]["why"]
+    reverted = origin.checkout(tmp_path / "reverted", merged)
+    assert (await deployed(cluster, "staginghub", reverted))["held"] is None
     assert production == before
     assert in_namespace(await cluster_state(cluster), "earthhub") == in_namespace(state, "earthhub")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from hubops.secret import Redactor, Secret
 
 _POLL_S = 0.01
-_LIMIT_S = 60
+_LIMIT_S = 150  # a registry that is silent is asked for a minute, and after that who else may know
 # A program on PATH that writes down how it was called, by its own /proc, and becomes the real one.
 RECORDER = """#!/bin/sh
 cat /proc/$$/cmdline > {log}/{name}.argv.$$

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import io
 import os
+import shutil
 import socket
 import sqlite3
 import tarfile
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +17,14 @@ import pytest
 from fast.memory_api import MemoryApi
 from fast.volumes import claim, serve
 from hubops.errors import ClusterError, MachineError, RefusedError
-from hubops.execute import archive_directory
-from hubops.execute.archive import archive_claim, now, read_content, upload
+from hubops.events import Event
+from hubops.execute.archive import archive_claim, now, upload
+from hubops.execute.archive_content import read_content
+from hubops.execute.archive_directory import DirectoryArchive, DirectoryPlace
+from hubops.execute.archive_place import read_manifest, require_whole
 from hubops.execute.receipts import write_receipt
 from hubops.execute.volume import tree
+from hubops.execute.volume.pack import Packed
 from hubops.execute.volume.unpack import swap
 from hubops.report.archive import format_archive
 from hubops.state.archive_model import Archived, Kind, Manifest, Receipt, choose_sample, parse_manifest
@@ -50,12 +56,12 @@ async def test_a_home_goes_out_and_in_again_as_it_was(tmp_path: Path) -> None:
     back.mkdir()
     furnish(home)
     async with serve(home) as volume:
-        archived = await archive_claim(volume, claim(), tmp_path)
+        archived = await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     assert (archived.files, archived.changed, archived.skipped) == (6, 0, 0)
     assert archived.content == tree.digest(lines(home))
     async with serve(back) as volume:
         assert await volume.entries() == 0
-        assert await upload(volume, tmp_path / archived.file) == archived.content
+        assert await upload(volume, DirectoryArchive(tmp_path), archived.file) == archived.content
         assert await volume.entries() == 0  # nothing is in its place before all of it is there
         await volume.swap("aside")
         assert await volume.content() == archived.content
@@ -69,7 +75,7 @@ async def test_sockets_are_counted_and_lost_and_found_is_no_content(tmp_path: Pa
     with closing(socket.socket(socket.AF_UNIX)) as left:
         left.bind(str(home / "agent"))
         async with serve(home) as volume:
-            archived = await archive_claim(volume, claim(), tmp_path)
+            archived = await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     assert (archived.files, archived.skipped) == (0, 1)
 
 
@@ -83,7 +89,7 @@ async def test_a_database_is_of_one_moment_while_it_is_written(tmp_path: Path) -
         database.execute("begin immediate")
         database.execute("insert into users values ('half')")
         async with serve(home) as volume:
-            archived = await archive_claim(volume, claim(Kind.DATABASE), tmp_path)
+            archived = await archive_claim(volume, claim(Kind.DATABASE), DirectoryArchive(tmp_path))
     with tarfile.open(tmp_path / archived.file) as tar:
         assert tar.getnames() == ["jupyterhub.sqlite"]
         tar.extractall(tmp_path / "copy", filter="data")
@@ -103,7 +109,7 @@ async def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
         file.write(b"\xff" * 4096)
     async with serve(home) as volume:
         with pytest.raises(ClusterError) as caught:
-            await archive_claim(volume, claim(Kind.DATABASE), tmp_path)
+            await archive_claim(volume, claim(Kind.DATABASE), DirectoryArchive(tmp_path))
     assert "jupyterhub.sqlite" in caught.value.why
 
 
@@ -114,13 +120,13 @@ async def test_what_cannot_be_read_is_said_and_is_no_archive(tmp_path: Path) -> 
     (home / "theirs").touch(mode=0)
     async with serve(home) as volume:
         with pytest.raises(ClusterError, match="cannot be read as a whole"):
-            await archive_claim(volume, claim(), tmp_path)
+            await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
 
 
 async def test_a_directory_that_vanishes_ends_the_archive_with_its_reason(tmp_path: Path) -> None:
     async with serve(tmp_path / "gone") as volume:
         with pytest.raises(ClusterError) as caught:
-            await archive_claim(volume, claim(), tmp_path)
+            await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     assert "No such file" in caught.value.why
 
 
@@ -128,7 +134,7 @@ async def test_without_the_token_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     async with serve(tmp_path / "home", token="another") as volume:
         with pytest.raises(ClusterError, match="cannot be read"):
-            await archive_claim(volume, claim(), tmp_path)
+            await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
 
 
 async def test_a_piece_that_is_lost_is_seen(tmp_path: Path) -> None:
@@ -145,16 +151,15 @@ async def test_half_an_archive_is_not_put_in_place(tmp_path: Path) -> None:
     back.mkdir()
     furnish(home)
     async with serve(home) as volume:
-        archived = await archive_claim(volume, claim(), tmp_path)
+        archived = await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     file = tmp_path / archived.file
-    file.write_bytes(file.read_bytes()[: 4 << 20])
+    file.write_bytes(half := file.read_bytes()[: 4 << 20])
     async with serve(back) as volume:
         with pytest.raises(ClusterError, match="cannot be written"):
-            await upload(volume, file)
+            await upload(volume, DirectoryArchive(tmp_path), file.name)
         assert await volume.entries() == 0
         file.write_bytes(b"")  # and the next try begins from the beginning
-    with pytest.raises(MachineError, match="damaged"):
-        read_content(file)
+    assert read_content(io.BytesIO(half)).damage
 
 
 async def test_an_archive_that_leads_out_of_itself_is_not_unpacked(tmp_path: Path) -> None:
@@ -164,9 +169,51 @@ async def test_an_archive_that_leads_out_of_itself_is_not_unpacked(tmp_path: Pat
         tar.add(__file__, arcname="../../escaped")
     async with serve(back) as volume:
         with pytest.raises(ClusterError) as caught:
-            await upload(volume, tmp_path / "bad.tar.gz")
+            await upload(volume, DirectoryArchive(tmp_path), "bad.tar.gz")
     assert "leads out" in caught.value.why
     assert not (tmp_path.parent / "escaped").exists()
+
+
+async def test_one_that_leads_out_through_a_link_of_its_own_is_not_either(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "outside").mkdir()
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        link = tarfile.TarInfo("way")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "outside")
+        tar.addfile(link)
+        tar.add(__file__, arcname="way/escaped")
+    async with serve(tmp_path / "volume") as volume:
+        with pytest.raises(ClusterError) as caught:
+            await upload(volume, DirectoryArchive(tmp_path), "bad.tar.gz")
+    assert "leads out" in caught.value.why
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.LNKTYPE])
+def test_what_no_volume_holds_is_damage(kind: bytes) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        odd = tarfile.TarInfo("odd")
+        odd.type, odd.linkname = kind, "nowhere"
+        tar.addfile(odd)
+    content = read_content(io.BytesIO(packed.getvalue()))
+    assert content.damage.startswith("it h")
+    assert content.packed_bytes == len(packed.getvalue())
+
+
+def test_a_directory_that_vanishes_while_it_is_packed_is_a_change_and_no_fault(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    seen, packed = [], Packed()
+    for name in tree.walk(tmp_path, packed.count_changed):
+        seen.append(name)
+        if name == "b":
+            shutil.rmtree(tmp_path / "b")
+    assert seen == ["a", "a/file", "b", "c", "c/file"]
+    assert packed.changed == 1
+    with pytest.raises(FileNotFoundError):
+        list(tree.walk(tmp_path / "none", packed.count_changed))
 
 
 def test_what_is_replaced_is_kept_aside(tmp_path: Path) -> None:
@@ -185,9 +232,9 @@ async def test_what_an_earlier_try_left_is_no_hindrance(tmp_path: Path) -> None:
     left.chmod(0o500)
     (tmp_path / "new").mkdir()
     async with serve(tmp_path / "new") as volume:
-        archived = await archive_claim(volume, claim(), tmp_path)
+        archived = await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     async with serve(tmp_path / "home") as volume:
-        assert await upload(volume, tmp_path / archived.file) == archived.content
+        assert await upload(volume, DirectoryArchive(tmp_path), archived.file) == archived.content
         await volume.swap("aside")
     assert list((tmp_path / "home").iterdir()) == []
 
@@ -200,18 +247,23 @@ async def test_a_full_disk_is_said(tmp_path: Path) -> None:
     (tmp_path / "claim-ada.tar.gz").symlink_to("/dev/full")
     async with serve(tmp_path / "home") as volume:
         with pytest.raises(MachineError) as caught:
-            await archive_claim(volume, claim(), tmp_path)
+            await archive_claim(volume, claim(), DirectoryArchive(tmp_path))
     assert (caught.value.why, caught.value.hint[:9]) == ("No space left on device", "Make room")
 
 
-async def test_a_pod_that_ends_in_the_middle_leaves_no_archive(tmp_path: Path) -> None:
+async def test_who_goes_away_in_the_middle_has_no_archive_and_finds_no_fault_with_the_volume(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "home").mkdir()
-    furnish(tmp_path / "home")
+    (tmp_path / "home" / "more than any buffer").write_bytes(os.urandom(20 << 20))
     async with serve(tmp_path / "home") as volume:
         stream = volume.pack(database=False)
         await anext(stream)
-        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
-        assert (await volume.summary())["sha256"] == ""
+        await stream.aclose()
+        for _ in range(10):
+            said = await volume.summary()
+            assert (said["sha256"], said["error"]) == ("", "")
+            await asyncio.sleep(0.05)
 
 
 def manifest(*archived: Archived) -> Manifest:
@@ -242,37 +294,64 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
 def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(RefusedError, match="no archive"):
-        archive_directory.read(tmp_path)
+        read_manifest(DirectoryArchive(tmp_path))
 
 
-def test_an_archive_has_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        archive_directory.begin(tmp_path / "to", "course") as part,
-    ):
-        (part / "claim-ada.tar.gz").write_text("half")
-        raise KeyboardInterrupt
+async def test_an_archive_has_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
+    place = DirectoryPlace(tmp_path / "to")
+    with contextlib.suppress(KeyboardInterrupt):
+        async with begin(place) as part:
+            (part.path / "claim-ada.tar.gz").write_text("half")
+            raise KeyboardInterrupt
     assert list((tmp_path / "to").iterdir()) == []
-    with archive_directory.begin(tmp_path / "to", "course") as part:
-        directory, _ = archive_directory.complete(part, manifest())
-    assert directory.name == "course-20260301T100000"
-    assert directory.stat().st_mode & 0o777 == 0o700
-    assert archive_directory.read(directory) == manifest()
+    async with begin(place) as part:
+        made, _ = await part.complete(manifest())
+    assert made.path.name == "course-20260301T100000"
+    assert made.path.stat().st_mode & 0o777 == 0o700
+    assert read_manifest(made) == manifest()
 
 
-def test_what_a_killed_run_left_is_taken_away(tmp_path: Path) -> None:
-    (tmp_path / "course.part").mkdir()
-    (tmp_path / "course.part" / "claim-ada.tar.gz").write_text("half")
-    with archive_directory.begin(tmp_path, "course") as part:
-        assert list(part.iterdir()) == []
+async def test_what_a_killed_run_left_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "course-a-cluste.part").mkdir()
+    (tmp_path / "course-a-cluste.part" / "claim-ada.tar.gz").write_text("half")
+    async with begin(DirectoryPlace(tmp_path)) as part:
+        assert list(part.path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_hubs_of_one_name_on_two_clusters_do_not_meet(tmp_path: Path) -> None:
+    async with begin(DirectoryPlace(tmp_path)) as part:
+        (part.path / "claim-ada.tar.gz").write_bytes(b"0123456789")
+        async with begin(DirectoryPlace(tmp_path), "b-cluster") as other:
+            assert list(other.path.iterdir()) == []
+        made, _ = await part.complete(manifest(archived_home("ada")))
+    assert (made.path / "claim-ada.tar.gz").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize("left", ["nothing", "less"])
+async def test_an_archive_from_which_somebody_took_a_file_is_not_complete(tmp_path: Path, left: str) -> None:
+    async with begin(DirectoryPlace(tmp_path)) as part:
+        if left == "less":
+            (part.path / "claim-ada.tar.gz").write_bytes(b"012")
+        with pytest.raises(MachineError, match="1 files of the archive are no longer"):
+            await part.complete(manifest(archived_home("ada")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def begin(place: DirectoryPlace, cluster: str = "a-cluster") -> AbstractAsyncContextManager[DirectoryArchive]:
+    return place.begin("course", cluster, ["claim-ada.tar.gz"], ignore)
+
+
+def ignore(event: Event) -> None:
+    """Nothing is told."""
 
 
 def test_a_file_that_was_changed_is_not_restored(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="missing"):
-        archive_directory.require_whole(tmp_path, archived_home("a"))
+        require_whole(DirectoryArchive(tmp_path), archived_home("a"))
     (tmp_path / "claim-a.tar.gz").write_bytes(b"another")
     with pytest.raises(RefusedError, match="not the one that was written"):
-        archive_directory.require_whole(tmp_path, archived_home("a"))
+        require_whole(DirectoryArchive(tmp_path), archived_home("a"))
 
 
 def test_the_sample_is_the_database_and_a_home_of_middling_size() -> None:
@@ -293,10 +372,10 @@ async def test_the_newest_receipt_is_read() -> None:
         assert await read_receipt(kube, "course") == newer
 
 
-def test_people_are_counted_not_named(tmp_path: Path) -> None:
+def test_people_are_counted_not_named() -> None:
     database = replace(archived_home("d"), claim=claim(Kind.DATABASE, "hub-db-dir", "d"))
     in_use = replace(archived_home("a", 5000), claim=claim(node="n1"), changed=2)
-    text = format_archive(manifest(database, in_use, archived_home("b")), tmp_path)
+    text = format_archive(manifest(database, in_use, archived_home("b")), "there")
     assert "1 database, 2 homes, 3 files, 30 B" in text
     assert "1 homes were in use; 2 files changed" in text
     assert "ada" not in text
@@ -316,6 +395,7 @@ async def test_two_volumes_at_once(tmp_path: Path) -> None:
         furnish(tmp_path / name)
     async with serve(tmp_path / "a") as one, serve(tmp_path / "b") as two:
         first, second = await asyncio.gather(
-            archive_claim(one, claim(name="a"), tmp_path), archive_claim(two, claim(name="b"), tmp_path)
+            archive_claim(one, claim(name="a"), DirectoryArchive(tmp_path)),
+            archive_claim(two, claim(name="b"), DirectoryArchive(tmp_path)),
         )
     assert first.content != second.content  # "big" is random

@@ -17,6 +17,7 @@ import pytest
 from fast.deploys import F, P, U, content
 from fast.memory_api import MemoryApi
 from hubops import run
+from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients.kube import Kube
 from hubops.desired.model import Access, Cluster, Hub, People
 from hubops.desired.probe import SERVICE_NAME
@@ -53,6 +54,7 @@ class World:
         self.done: list[str] = []
         self.people: list[str] = []
         self.people_fail = False
+        self.registry: dict[str, Answer[str]] = {}
         self.steps_left = -1
         self.kube: Kube
 
@@ -109,10 +111,16 @@ class World:
     def session(self) -> Any:
         directory = self.directory / f"run {len(list(self.directory.iterdir()))}"
         directory.mkdir()
-        machine = SimpleNamespace(secrets=lambda hub: secrets(self.token), opened=lambda hub: hub)  # noqa: ARG005
-        return SimpleNamespace(
-            machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,  # noqa: ARG005
+        machine = SimpleNamespace(
+            secrets=lambda hub: secrets(self.token), opened=lambda hub: hub, workshop=SimpleNamespace(registry=self),
         )  # fmt: skip
+        return SimpleNamespace(
+            machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,
+        )  # fmt: skip
+
+    async def find_digest(self, repository: str, digest: str, **_: Any) -> Answer[str]:
+        """The registry: what was pushed is there until somebody deletes it."""
+        return self.registry.get(f"{repository}@{digest}", Present(digest))
 
     async def merge(self, key: str, **terms: Any) -> str:
         """As `hubops ci merge`: what came of it."""
@@ -144,18 +152,18 @@ class Killable(Kube):
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     world = World(tmp_path)
 
-    async def wanted(fleet: Any, hub: Any, session: Any) -> Bundle:  # noqa: ARG001
+    async def wanted(fleet: Any, hub: Any, session: Any) -> Bundle:
         found: Bundle = session.wanted
         return found
 
-    for name, stand_in in (("bring", world.bring), ("prove", world.prove), ("read_deployed", world.read_deployed), ("open_writer", world.writer)):  # fmt: skip
-        monkeypatch.setattr(f"hubops.run.attempt.{name}", stand_in)
+    for name, stand_in in (("attempt.bring", world.bring), ("verify.prove", world.prove), ("attempt.read_deployed", world.read_deployed), ("attempt.open_writer", world.writer)):  # fmt: skip
+        monkeypatch.setattr(f"hubops.run.{name}", stand_in)
 
-    async def before(departures: Departures, wanted: Access, *, rolled_out: bool) -> None:  # noqa: ARG001
+    async def before(departures: Departures, wanted: Access, *, rolled_out: bool) -> None:
         assert rolled_out == bool(world.label)
         world.people.append(f"before, on {world.runs}: {' '.join(sorted(wanted.named))}")
 
-    async def after(departures: Departures, wanted: Access) -> None:
+    async def after(departures: Departures, wanted: Access, *, upgraded: bool) -> None:
         world.people.append(f"after, on {world.runs}: {' '.join(sorted(wanted.named))}")
         departures.failure = HubError("somebody is still there") if world.people_fail else None
 
@@ -299,6 +307,29 @@ async def test_what_does_not_come_back_either_is_told_and_tried_again(wrong: str
     assert [r.ending for r in (await world.history()).records] == [P, F, U, P]
 
 
+LOST = "r.example.org/course@sha256:1"
+
+
+async def test_what_the_registry_has_lost_is_not_given_to_helm(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "proof"
+    assert await world.merge("b") == "RolledBackError"
+    world.registry[LOST] = Absent()
+    world.done.clear()
+    with pytest.raises(RefusedError, match="not in the registry any more") as caught:
+        await world.deploy("b", keep_people=True)
+    assert caught.value.why == "r.example.org/course:c1@sha256:1"
+    assert world.done == []
+    world.wrong["c"] = "proof"
+    with pytest.raises(HubError, match="does not come back: what deploy 3 proved cannot") as failed:
+        await world.deploy("c")
+    assert "cell 3" in failed.value.what
+    # Who cannot tell does not say that it is lost.
+    world.registry[LOST] = Unknown("HTTP 500")
+    assert await world.merge("c") == "held"
+    assert world.runs == "a"
+
+
 async def test_what_a_killed_run_left_is_taken_back_even_where_helm_refuses_what_comes_next(
     world: World,
 ) -> None:
@@ -387,7 +418,7 @@ async def test_an_override_goes_on_where_the_provers_cluster_is_away(world: Worl
     hub = replace(HUB, proved_by="prover")
     seen: list[History | None] = []
 
-    async def deploy(fleet: Any, hub: Any, session: Any, terms: Any, prover: Any) -> None:  # noqa: ARG001
+    async def deploy(fleet: Any, hub: Any, session: Any, terms: Any, prover: Any) -> None:
         seen.append(prover)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -54,6 +54,17 @@ def test_a_failing_command_shows_its_line_and_its_last_twenty_lines() -> None:
             OutOfReachError,
             "disk",
         ),
+        (
+            "failed to fetch oauth token: unexpected status from POST request to http://r/token: 403 Forbidden",
+            RegistryError,
+            "docker login",
+        ),
+        (
+            "failed to fetch anonymous token: unexpected status from GET request to http://r/token: 503 Away",
+            OutOfReachError,
+            "token service",
+        ),
+        ('failed to fetch oauth token: Post "http://r/token": EOF', OutOfReachError, "token service"),
         ("write /var/lib/x: no space left on device", MachineError, "disk is full"),
         (
             'listing workers for Build: failed to list workers: Unavailable: connection error: desc = "x"',
@@ -99,3 +110,17 @@ def test_a_killed_step_points_to_the_memory() -> None:
 def test_words_in_the_output_of_a_step_do_not_decide_the_class() -> None:
     error = failure("#5 1.0 failed to push to my server", "#5 ERROR: x", RUN_FAILED.format(1))
     assert type(error) is BuildError
+
+
+def test_half_an_image_that_an_earlier_build_left_is_known_and_forgotten() -> None:
+    lines: list[str] = []
+    log = BuildLog(lines.append)
+    log.add("#5 ERROR: failed to copy: unsupported offset")
+    assert not log.is_cut
+    log.add("error: failed to solve: failed to compute cache key: failed to copy: unsupported offset")
+    assert log.is_cut
+    log.begin_again()
+    assert not log.is_cut
+    log.add("error: failed to solve: no such file")
+    assert log.failure("a", "Dockerfile").why == "no such file"
+    assert len(lines) == 3

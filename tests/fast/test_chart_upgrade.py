@@ -75,6 +75,19 @@ def test_a_version_that_is_there_already_changes_nothing(root: Path, monkeypatch
     assert read_tree(root, "") == before
 
 
+def test_a_chart_in_the_repository_has_the_version_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CliRunner().invoke(init.command, [str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    before = read_tree(tmp_path, "")
+    error = CliRunner().invoke(chart.upgrade, ["staginghub", "4.4.0"]).exception
+    assert isinstance(error, UsageError)
+    assert error.what == "the chart at file://../../charts/jupyterhub has version 0.1.0, not 4.4.0"
+    assert error.where == "hub-charts/staginghub/Chart.yaml:7:5"
+    assert read_tree(tmp_path, "") == before
+
+
 @pytest.mark.parametrize("version", ["4", "^4.4.0", "latest", "4.x"])
 def test_a_range_is_no_version(root: Path, version: str) -> None:
     with pytest.raises(UsageError, match="is no version of a chart"):

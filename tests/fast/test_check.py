@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from fast.conftest import Write
 from hubops.cli.check import command
 from hubops.desired.chart_lock import helm_digest
 from hubops.desired.model import Findings, Problem
@@ -25,7 +25,6 @@ PROJECT = Path(__file__).parents[2]
 UPSTREAM = os.environ.get("HUBOPS_UPSTREAM_CHART", str(PROJECT.parent / "shared/charts/jupyterhub-4.4.0.tgz"))
 OWN = "hub-charts/staginghub/values.yaml"
 CHART = "hub-charts/staginghub/Chart.yaml"
-Write = Callable[[str, str], None]
 
 
 @pytest.fixture
@@ -38,15 +37,6 @@ def repository(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "Dockerfile").write_text("FROM scratch\n")
     return tmp_path
-
-
-@pytest.fixture
-def write(repository: Path) -> Write:
-    def put(name: str, text: str) -> None:
-        (repository / name).parent.mkdir(parents=True, exist_ok=True)
-        (repository / name).write_text(text)
-
-    return put
 
 
 def only(findings: Findings) -> Problem:
@@ -108,7 +98,7 @@ WRONG = {
     'startTimeout: "300"': ("singleuser.startTimeout", '"300"', "Take the quotes away."),
     "extraEnv: {A: 1}": ("singleuser.extraEnv.A must be a text or keys and values", "not 1", "Quote it."),
     "startTimeout: 0": ("singleuser.startTimeout must be at least 1", "not 0", "Seconds a server may take"),
-    "storage: {type: hostPath}": ("singleuser.storage.type must be", '"dynamic" or "none", not "hostPath"', "upstream"),
+    "storage: {type: hostPath}": ("singleuser.storage.type must be", '"dynamic", "static" or "none", not "hostPath"', "upstream"),
     "storage: {homeMountPath: home}": ("singleuser.storage.homeMountPath must match ^/", '"home"', "Where"),
     "storage: {homeMountPath: null}": ("singleuser.storage.homeMountPath is missing", "requires it", "take away the null"),
     "profileList: [{slug: a}, b]": ("singleuser.profileList[1] must be keys and values", '"b"', ""),

@@ -3,7 +3,8 @@
 import pytest
 
 from hubops.desired.dockerfile import parse_dockerfile
-from hubops.desired.rules.dockerfiles import root_at_end, unpinned_base, unpinned_url, unquoted_bound
+from hubops.desired.dockerfile_sources import find_sources
+from hubops.desired.rules.dockerfiles import is_unpinned, root_at_end, unpinned_url, unquoted_bound
 from hubops.desired.rules.hooks import is_harmless
 
 HARMLESS: list[list[str]] = [
@@ -41,7 +42,6 @@ def test_a_hook_that_can_fail(command: list[str]) -> None:
 
 LOOKS = {
     "bound": unquoted_bound,
-    "base": unpinned_base,
     "url": unpinned_url,
     "root": root_at_end,
 }
@@ -66,7 +66,7 @@ LINES = {
     "ARG V=1\nFROM a:${V}": {},
     "ARG V\nFROM a:$V": {},
     "FROM ${BASE:-a}": {"base": ["1:6 a"]},
-    "FROM scratch\nCOPY --from=a/b:latest / /\nCOPY --from=tools / /": {"base": ["2:13 a/b:latest"]},
+    "FROM scratch\nCOPY --from=a/b:latest / /\nCOPY --from=tools / /": {"base": ["2:13 a/b:latest", "3:13 tools"]},
     "FROM ubuntu:24.04 AS a\nUSER 1000\nFROM a\nRUN true": {},
     "FROM ubuntu:24.04 AS a\nUSER 1000\nFROM a\nUSER root:root": {"root": ["4:6 root:root"]},
     "FROM docker.io/library/python:3.13": {"root": ["1:6 root"]},
@@ -91,4 +91,6 @@ def test_what_is_found_in_a_dockerfile(text: str) -> None:
         name: [f"{each.place(offset)} {what}" for each, offset, what in look(instructions)]
         for name, look in LOOKS.items()
     }
+    bases = find_sources(instructions, {})
+    found["base"] = [f"{each.place} {each.name}" for each in bases if is_unpinned(each.name)]
     assert {name: what for name, what in found.items() if what} == LINES[text]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fast import test_check_render
 from hubops.cli.in_git import read_plain_in_git
 from hubops.desired.model import Findings
 from hubops.desired.problems import find_problems
@@ -40,6 +41,7 @@ INCIDENTS = {
     "secrets were committed in clear": ["secrets-in-clear", "secrets-committed-before-git-crypt"],
     "the attributes file was misnamed, and encrypted nothing": ["attributes-file-with-a-slip"],
     "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
+    "certificates were not renewed, and nothing said so": ["annotation-of-an-old-cert-manager"],
     "the list of users was badly indented": ["people-with-wrong-indentation", "key-with-wrong-indentation"],
     "users were listed twice": ["person-twice", "person-twice-in-other-letters"],
     "the chart's name was copied from another hub": ["chart-name-copied"],
@@ -61,6 +63,19 @@ INCIDENTS = {
     "names and namespaces followed no rule": ["hub-with-a-capital", "namespace-with-a-dot", "namespace-of-the-cluster"],
     "charts were stale": ["lock-of-another-version", "chart-of-another-version", "lock-missing"],
 }  # fmt: skip
+# The same, where only what helm renders shows it: cases of test_check_render.py.
+RENDERED = {
+    "manifests were not judged by the API": [
+        "quantity",
+        "field-with-a-slip",
+        "label",
+        "twice",
+        "version-from-a-value",
+    ],
+    "kinds of custom resources were not looked at": ["in-a-custom-definition", "kind-with-a-slip"],
+    "versions of the API were gone after an upgrade": ["removed", "not-yet", "deprecated"],
+    "helm found what no check did": ["no-value", "no-yaml", "fail"],
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +150,12 @@ def test_each_fault_is_found_by_its_rule_and_by_no_other(fault: Path, tmp_path: 
         assert left == {each for each in expected.found if each[0] != name}
 
 
+def test_first_passwords_are_for_those_who_are_named(tmp_path: Path) -> None:
+    lay(FAULTS / "first-password-of-anybody", tmp_path)
+    (tmp_path / "hub-charts/course/people.yaml").write_text("allowed: [ada]\n")
+    assert find_problems(tmp_path).problems == ()
+
+
 # The others are told without a place in files, or by no rule: there is no repository.
 WITH_RULE = [fault for fault in faults(UNREADABLE) if (fault / "rule").exists()]
 
@@ -170,11 +191,13 @@ def test_each_rule_has_a_section_in_the_documentation() -> None:
 def test_each_incident_that_files_show_has_a_fault() -> None:
     named = {name for names in INCIDENTS.values() for name in names}
     assert named <= {fault.name for fault in [*faults(FAULTS), *faults(UNREADABLE)]}
+    assert {name for names in RENDERED.values() for name in names} <= {*test_check_render.FAULTS}
 
 
 def test_each_rule_has_a_fault() -> None:
     named = {rule for fault in faults(FAULTS) for rule, _ in read_expected(fault).found}
     named |= {(fault / "rule").read_text().strip() for fault in WITH_RULE}
+    named |= {rule.name for rule in REGISTRY.of_manifests}  # test_check_render.py has theirs
     assert named == {*REGISTRY.by_name}
     assert sum(len(getattr(REGISTRY, each.name)) for each in fields(REGISTRY)) == len(REGISTRY.by_name)
     assert len(faults(FAULTS)) + len(WITH_RULE) >= 60

@@ -1,20 +1,17 @@
 """What the repository wants: files in, frozen values out, faults with their place."""
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from hubops.desired.dockerignore import parse_rules
-from hubops.desired.images import content_tag, reference
 from hubops.desired.model import Hub, ImageReference
 from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names, merge, render_values
 from hubops.desired.yaml import parse_yaml
-from hubops.errors import HubopsError, RepositoryError, UsageError
+from hubops.errors import RepositoryError, UsageError
 
 PROJECT = Path(__file__).parents[2]
 REPOSITORIES = Path(__file__).parent / "repositories"
@@ -240,94 +237,6 @@ def test_places_are_kept_for_keys_and_items() -> None:
 
 
 # --- images
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Path:
-    directory = tmp_path / "context"
-    (directory / "sub").mkdir(parents=True)
-    (directory / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    (directory / "run").write_text("#!/bin/sh\n")
-    (directory / "run").chmod(0o755)
-    (directory / "sub" / "data").write_text("1")
-    (directory / "link").symlink_to("sub/data")
-    (directory / ".dockerignore").write_text("notes\n.*\nDockerfile\n")
-    return directory
-
-
-def relink(context: Path) -> None:
-    (context / "link").unlink()
-    (context / "link").symlink_to("run")
-
-
-CHANGES = {
-    "content": lambda c: (c / "sub" / "data").write_text("2"),
-    "Dockerfile, though ignored": lambda c: (c / "Dockerfile").write_text("FROM scratch\n"),
-    "execute bit": lambda c: (c / "run").chmod(0o644),
-    "link": relink,
-    "new file": lambda c: (c / "sub" / "more").write_text(""),
-    "name": lambda c: (c / "run").rename(c / "start"),
-    "place": lambda c: (c / "run").rename(c / "sub" / "run"),
-    "what is ignored": lambda c: (c / ".dockerignore").write_text("sub\n"),
-}
-NO_CHANGES = {
-    "ignored file": lambda c: (c / "notes").write_text("x"),
-    "hidden file": lambda c: (c / ".cache").write_text("x"),
-    "time": lambda c: os.utime(c / "run", (1, 1)),
-    "umask": lambda c: [
-        (c / "run").chmod(0o700),
-        (c / "sub" / "data").chmod(0o600),
-        (c / "sub").chmod(0o700),
-    ],
-    "empty directory": lambda c: (c / "empty").mkdir(),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_what_decides_an_image_changes_its_tag(change: object, context: Path) -> None:
-    before = content_tag(context, {})
-    change(context)  # type: ignore[operator]
-    assert content_tag(context, {}) != before
-
-
-@pytest.mark.parametrize("change", NO_CHANGES.values(), ids=NO_CHANGES.keys())
-def test_what_does_not_decide_it_does_not(change: object, context: Path) -> None:
-    before = content_tag(context, {})
-    change(context)  # type: ignore[operator]
-    assert content_tag(context, {}) == before
-
-
-def test_arguments_count_and_the_tag_is_a_string_to_every_reader(context: Path) -> None:
-    tags = {content_tag(context, {"a": str(number)}) for number in range(50)}
-    assert len(tags) == 50
-    for tag in tags:
-        assert parse_yaml(f"a: {tag}", "f").value["a"] == tag
-
-
-@pytest.mark.parametrize("shape", ["full", "shallow", "worktree"])
-def test_the_tag_is_the_same_in_every_clone(shape: str, context: Path, tmp_path: Path) -> None:
-    def git(*arguments: str, cwd: Path = context) -> None:
-        name = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "protocol.file.allow=always"]
-        subprocess.run(["git", *name, *arguments], cwd=cwd, check=True, capture_output=True)
-
-    git("init", "-q")
-    git("add", "-f", ".")
-    git("commit", "-q", "-m", "one")
-    git("commit", "-q", "-m", "two", "--allow-empty")
-    clone = tmp_path / "clone"
-    if shape == "worktree":
-        git("worktree", "add", "-q", str(clone), "HEAD")
-    else:
-        depth = ["--depth=1"] if shape == "shallow" else []
-        git("clone", "-q", *depth, f"file://{context}", str(clone), cwd=tmp_path)
-    assert content_tag(clone, {}) == content_tag(context, {})
-
-
-def test_an_image_goes_where_the_pattern_says(repository: Path) -> None:
-    found = reference(load_fleet(repository), "registry.example.org", "course")
-    assert found.repository == "registry.example.org/teaching/course-image"
-    with pytest.raises(HubopsError, match="curse"):
-        reference(load_fleet(repository), "r", "curse")
 
 
 @pytest.mark.parametrize("line", ["!", "[z-a]"])

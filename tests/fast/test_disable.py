@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from fast.memory_api import MemoryApi
 from hubops import run as run_stages
-from hubops.cli import disable, init, verify
+from hubops.cli import disable, verify
 from hubops.cli.edge import edge_values
 from hubops.desired.model import Cluster, Hub
 from hubops.desired.repository import load_fleet
@@ -26,10 +26,8 @@ HUB_YAML = "hub-charts/staginghub/hub.yaml"
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    CliRunner().invoke(init.command, [str(tmp_path)])
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def root(operations: Path) -> Path:
+    return operations
 
 
 def run(command: Any, *words: str) -> Result:
@@ -194,7 +192,7 @@ async def session(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
 
     monkeypatch.setattr("hubops.run.disable.hold_and_write", hold)
     async with api.open() as kube:
-        yield SimpleNamespace(kube=kube, api=api, emit=lambda event: None, redactor=Redactor())  # noqa: ARG005
+        yield SimpleNamespace(kube=kube, api=api, emit=lambda event: None, redactor=Redactor())
 
 
 async def test_a_deploy_of_a_disabled_hub_stops_it_once_and_needs_no_proof(session: Any) -> None:

@@ -31,6 +31,7 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
         "namespace": ["n" * 63],
         "url": ["https://h/x"],
         "timeout": [1, 900],
+        "people-may-leave": [0, 45],
         "disabled": ["moved", ""],
         "check": [{"ignore": {"person-twice": "they are two"}}, {"ignore": None}],
     },
@@ -41,13 +42,21 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
         "teams": [["a"]],
         "sops": [{}],
     },
+    "image": {
+        "arguments": [{"A": "1"}, {"A": ""}],
+        "target": ["last"],
+        "platforms": [["linux/amd64", "linux/arm/v7"], []],
+        "contexts": [{"data": "user-images/one"}],
+    },
     "hubops": {
         "registry": ["r.example.org"],
         "image-name": ["x/{name}", "{name}-{name}"],
         "clusters": [{"there": {"local": True}}],
+        "prune": [{"rollback-days": 30, "grace-hours": 0}, {"grace-hours": None}, {}],
         "check": [{"ignore": {"person-twice": "they are two"}}],
     },
 }
+PLACES = {"hubops": "hubops.yaml", "image": "user-images/one/image.yaml"}
 CLUSTERS = st.fixed_dictionaries(
     {},
     optional={
@@ -57,6 +66,7 @@ CLUSTERS = st.fixed_dictionaries(
         | st.fixed_dictionaries({}, optional=dict.fromkeys(GKE, st.just("x") | WRONG))
         | WRONG,
         "url": st.just("https://h") | WRONG,
+        "kubernetes": st.sampled_from(["1.34", "1.5", "1.34.1", "v1.34", 1.34]) | WRONG,
         "lokal": st.just(1),
     },
 )
@@ -92,9 +102,9 @@ def root(tmp_path: Path) -> Path:
 
 def refuses(root: Path, name: str, value: Any) -> bool:
     """Whether our reader has something against a file."""
-    file = root / ("hubops.yaml" if name == "hubops" else f"hub-charts/h/{name}.yaml")
+    file = root / PLACES.get(name, f"hub-charts/h/{name}.yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
-    if name != "hubops":
+    if name not in PLACES:
         (file.parent / "Chart.yaml").write_text("apiVersion: v2\nname: h\nversion: 0.1.0\n")
     file.write_text(json.dumps(value))
     where = ""

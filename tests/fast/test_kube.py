@@ -166,6 +166,5 @@ def test_paths_of_a_context_lead_to_where_kubectl_would_look(tmp_path: Path) -> 
 
 def test_the_kubeconfig_is_found_as_kubectl_finds_it(tmp_path: Path) -> None:
     environment = {"KUBECONFIG": f"{tmp_path}/a/config:{tmp_path}/b/config"}
-    assert kubeconfig_directories(tmp_path / "c" / "x", environment) == [tmp_path / "c"]
-    assert kubeconfig_directories(None, environment) == [tmp_path / "a", tmp_path / "b"]
-    assert kubeconfig_directories(None, {}) == [Path.home() / ".kube"]
+    assert kubeconfig_directories(environment) == [tmp_path / "a", tmp_path / "b"]
+    assert kubeconfig_directories({}) == [Path.home() / ".kube"]

@@ -13,14 +13,17 @@ IO_STAGES = {"state", "execute", "checks"}
 EDGES = {"cli", "local", "scaffold", "dashboard"}
 PURE_STAGES = {"desired", "plan", "report"}
 # These of desired/ read files: they are handed the directory. files: YAML, each once; repository: which hubs and
-# images there are; images: what decides an image; charts: what a chart takes, unpacked or packed;
-# keys: the schemas that the package brings along.
+# images there are; image_files: what these are made of; images: what decides an image; charts: what a chart takes,
+# unpacked or packed; keys: the schemas that the package brings along;
+# manifests/api: what it brings along of Kubernetes.
 FILE_READERS = {
     "desired/files.py",
     "desired/repository.py",
+    "desired/image_files.py",
     "desired/images.py",
     "desired/charts.py",
     "desired/keys.py",
+    "desired/manifests/api.py",
 }
 READING = {
     "read_text",

@@ -16,7 +16,6 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from hubops.cli import init
 from hubops.cli.new import command
 from hubops.cli.new_choices import newest_stable
 from hubops.desired.problems import find_problems
@@ -31,13 +30,11 @@ NOBODY = "http://127.0.0.1:9/"
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(operations: Path) -> Path:
     """What hubops init makes, with a second cluster, where we stand."""
-    CliRunner().invoke(init.command, [str(tmp_path / "ops")])
-    monkeypatch.chdir(tmp_path / "ops")
-    with (tmp_path / "ops/hubops.yaml").open("a") as file:
+    with (operations / "hubops.yaml").open("a") as file:
         file.write(CAMPUS)
-    return tmp_path / "ops"
+    return operations
 
 
 def new(*words: str) -> Result:
@@ -132,8 +129,8 @@ def test_a_group_brings_what_it_needs(root: Path) -> None:
 
 
 REFUSED = {
-    "nobody said how people log in": (["a", "--cluster", "campus"], "nobody said --auth"),
-    "nobody said which cluster": (["a"], "nobody said --cluster"),
+    "nobody said how people log in": (["a", "--cluster", "campus"], "--auth is missing"),
+    "nobody said which cluster": (["a"], "--cluster is missing"),
     "no such cluster": (["a", "--cluster", "campsu"], "there is no cluster campsu"),
     "an answer is missing": (["a", "--cluster", "campus", "--auth", "oidc"], "needs authorize_url, token_url, userdata_url"),
     "an answer to no question": (["a", "--cluster", "campus", "--auth", "github", "--set", "orgs=x"], "is not asked for orgs"),
@@ -261,7 +258,7 @@ def test_a_copy_is_proved_by_who_proves_the_other(root: Path) -> None:
 
 
 def test_a_copy_for_a_cluster_of_others_needs_a_way_to_log_in(root: Path) -> None:
-    assert failure(new("a", "--from", "staginghub", "--cluster", "campus")).what == "nobody said --auth"
+    assert failure(new("a", "--from", "staginghub", "--cluster", "campus")).what == "--auth is missing"
     result = new("a", "--from", "staginghub", "--cluster", "campus", "--auth", "native")
     assert result.exit_code == 0, result.exception
     values = read(root, "hub-charts/a/values.yaml")["jupyterhub"]
@@ -286,7 +283,7 @@ def repository(tmp_path: Path) -> Iterator[str]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "charts")))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -88,9 +90,9 @@ def test_what_a_values_file_says_wins_and_is_told() -> None:
     assert hub["config"]["Authenticator"]["admin_users"] == ["zoe"]
     assert hub["config"]["KubeSpawner"] == {"delete_pvc": True}
     assert hidden_lists(LEDGER, values) == {
-        "admins": "hub.config.Authenticator.admin_users",
-        "allowed": "hub.config.GitHubOAuthenticator.allowed_users",
-        "teams": "hub.config.GitHubOAuthenticator.allowed_organizations",
+        "admins": ("hub", "config", "Authenticator", "admin_users"),
+        "allowed": ("hub", "config", "GitHubOAuthenticator", "allowed_users"),
+        "teams": ("hub", "config", "GitHubOAuthenticator", "allowed_organizations"),
     }
 
 
@@ -99,6 +101,7 @@ TEAMS = [
     ("oauthenticator.gitlab.GitLabOAuthenticator", "GitLabOAuthenticator", {"allowed_gitlab_groups": ["org", "org:a"]}),
     ("bitbucket", "BitbucketOAuthenticator", {"allowed_teams": ["org", "org:a"]}),
     ("globus", "GlobusOAuthenticator", {"allowed_globus_groups": ["org", "org:a"]}),
+    ("ldap", "LDAPAuthenticator", {"allowed_groups": ["org", "org:a"]}),
     ("generic-oauth", "GenericOAuthenticator", {"manage_groups": True, "allowed_groups": ["org", "org:a"]}),
     ("azuread", "AzureAdOAuthenticator", {"manage_groups": True, "allowed_groups": ["org", "org:a"]}),
 ]  # fmt: skip
@@ -163,12 +166,30 @@ def test_a_hub_is_closed_when_only_names_let_in() -> None:
         {"CILogonOAuthenticator": {"idps": {"https://idp": {"allowed_domains": ["uni.edu"]}}}},
         {"JupyterHub": {"authenticator_class": "my.own.Login"}},
         {"JupyterHub": {"authenticator_class": "mediawiki"}},
+        {"JupyterHub": {"authenticator_class": "firstuse"}},
+        {"JupyterHub": {"authenticator_class": "tmp"}},
         {"JupyterHub": {"authenticator_class": None}},
     ],
 )
 def test_a_hub_is_open_when_others_may_come_or_nobody_can_tell(config: Any) -> None:
     assert access(People(allowed=("ben",))).closed
     assert not access(People(allowed=("ben",)), merge(CLOSED, config)).closed
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        "hmacauthenticator.HMACAuthenticator",
+        "ldap",
+        "ltiauthenticator.lti11.auth.LTI11Authenticator",
+        "ltiauthenticator.lti13.auth.LTI13Authenticator",
+        "native",
+    ],
+)
+def test_names_alone_let_in_by_other_logins_too(login: str) -> None:
+    config = merge(CLOSED, {"JupyterHub": {"authenticator_class": login}})
+    assert access(People(allowed=("ben",)), config).closed
+    assert not access(People(allowed=("ben",)), merge(config, {"Authenticator": {"allow_all": True}})).closed
 
 
 @pytest.mark.parametrize("script", ["c.Authenticator.allow_all = True", "c.MyAuthenticator.x = 1"])
@@ -295,7 +316,7 @@ async def departures(hub: MemoryHub, deployed: Any | None) -> AsyncIterator[tupl
         api.objects["/api/v1/namespaces/course/secrets/hub"] = {"data": data}
     async with hub.open(), api.open() as kube:
         secrets = {"hub": {"services": {SERVICE_NAME: {"apiToken": TOKEN}}}}
-        machine = SimpleNamespace(url=hub.url, secrets=lambda hub: secrets)  # noqa: ARG005
+        machine = SimpleNamespace(url=hub.url, secrets=lambda hub: secrets)
         session: Any = SimpleNamespace(machine=machine, kube=kube, emit=events.append)
         lease: Any = SimpleNamespace(require_held=permit)
         yield Departures(LEDGER, session, lease), events
@@ -313,7 +334,7 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
     async with departures(hub, given(BEFORE)) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["ann", "ben", "old", PROBE_NAME]
-        await leaving.after(access(NOW))
+        await leaving.after(access(NOW), upgraded=True)
         leaving.settle()
     assert [*hub.people] == ["ann", "ben", PROBE_NAME]
     assert hub.acts == ["DELETE cy server", "DELETE cy", "DELETE old"]
@@ -324,7 +345,7 @@ async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
     hub = MemoryHub({"ann": {}})
     async with departures(hub, given(NOW)) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
-        await leaving.after(access(NOW))
+        await leaving.after(access(NOW), upgraded=True)
         leaving.settle()
     assert (hub.acts, events) == ([], [])
 
@@ -337,7 +358,7 @@ async def test_a_hub_of_an_older_hubops_loses_nobody_before_it_keeps_homes() -> 
         await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["cy"]
         assert [e.text for e in events if isinstance(e, Remark)] != []
-        await leaving.after(access(NOW))
+        await leaving.after(access(NOW), upgraded=True)
         leaving.settle()
     assert [*hub.people] == []
 
@@ -353,22 +374,118 @@ async def test_a_hub_that_may_not_have_its_settings_yet_loses_nobody_before_the_
 async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
     hub = MemoryHub({"cy": {"": "ready"}})
     async with departures(hub, None) as (leaving, _):
-        await leaving.after(replace(access(NOW), homes_stay=False))
+        await leaving.after(replace(access(NOW), homes_stay=False), upgraded=True)
         with pytest.raises(RefusedError, match="could delete their homes"):
             leaving.settle()
     assert hub.acts == []
 
 
 async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_people, "_ANSWER_LIMIT_S", 0.05)
-    monkeypatch.setattr(run_people, "_POLL_S", 0.01)
+    for name in ("_AFTER_UPGRADE_S", "_BEFORE_UPGRADE_S", "_POLL_S"):
+        monkeypatch.setattr(run_people, name, 0.02)
     async with departures(MemoryHub({}), given(BEFORE)) as (leaving, events):
         leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]  # stands for a frozen one
         await leaving.before(access(NOW), rolled_out=True)
-        await leaving.after(access(NOW))
+        await leaving.after(access(NOW), upgraded=True)
         with pytest.raises(OutOfReachError):
             leaving.settle()
     assert [type(e) for e in events] == [Remark]
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["nothing listens", "nothing is said"])
+async def test_a_hub_that_does_not_answer_is_told_soon_where_nothing_changed(
+    monkeypatch: pytest.MonkeyPatch, *, refuses: bool
+) -> None:
+    assert run_people._AS_IT_IS_S < 10
+    monkeypatch.setattr(run_people, "_AS_IT_IS_S", 0.2)
+    monkeypatch.setattr(run_people, "_POLL_S", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = 1 if refuses else deaf.getsockname()[1]
+        async with departures(MemoryHub({}), given(NOW)) as (leaving, _):
+            leaving.session.machine.url = f"http://127.0.0.1:{port}"  # type: ignore[misc]  # stands for a frozen one
+            began = time.monotonic()
+            await leaving.after(access(NOW), upgraded=False)
+            assert 0.2 <= time.monotonic() - began < 2
+            with pytest.raises(OutOfReachError, match="course does not answer within 0 s") as caught:
+                leaving.settle()
+    assert f"127.0.0.1:{port}" in caught.value.where
+    assert ("ConnectError" in caught.value.why) == refuses
+    assert "hubops logs course" in caught.value.hint
+
+
+def crowd(number: int, *, blocked: int = 0) -> MemoryHub:
+    """A hub with the teacher, a student, and so many more than people.yaml names; some of them are blocked there."""
+    names = [*(f"strange-{n}" for n in range(number)), *(f"bad-{n}" for n in range(blocked))]
+    return MemoryHub({"ann": {}, "ben": {"": "ready"}, **{name: {"": "ready"} for name in names}}, page=50)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("strangers", "known_besides", "confirmed", "leave"),
+    [(5, 0, 0, True), (6, 0, 0, False), (6, 0, 5, False), (6, 0, 6, True), (9, 40, 0, True), (20, 40, 0, False)],
+)  # fmt: skip
+async def test_more_than_a_few_leave_only_when_that_is_confirmed(
+    strangers: int, known_besides: int, confirmed: int, *, leave: bool
+) -> None:
+    """As when a hub that was there before is deployed by hubops for the first time."""
+    hub = crowd(strangers)
+    hub.people |= {f"named-{n}": {} for n in range(known_besides)}
+    wanted = access(replace(NOW, allowed=("ben", *(f"named-{n}" for n in range(known_besides)))))
+    async with departures(hub, None) as (leaving, _):
+        leaving.hub = replace(LEDGER, people_may_leave=confirmed)
+        await leaving.after(wanted, upgraded=True)
+        if leave:
+            leaving.settle()
+        else:
+            known = 2 + strangers + known_besides
+            with pytest.raises(
+                RefusedError, match=f"^{strangers} of the {known} people whom course"
+            ) as caught:
+                leaving.settle()
+            assert f"`people-may-leave: {strangers}` into hub-charts/course/hub.yaml" in caught.value.hint
+            assert "Homes stay" in caught.value.why
+            assert "strange" not in str(caught.value)
+    assert len(hub.people) == 2 + known_besides + (0 if leave else strangers)
+    assert bool(hub.acts) == leave
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_is_blocked_leaves_in_any_number_and_whatever_the_others_do() -> None:
+    hub = crowd(6, blocked=8)
+    blocked = tuple(f"bad-{n}" for n in range(8))
+    async with departures(hub, given(BEFORE)) as (leaving, _):
+        await leaving.before(access(replace(NOW, blocked=blocked)), rolled_out=True)
+        assert len(hub.people) == 2 + 6
+        await leaving.after(access(replace(NOW, blocked=blocked)), upgraded=True)
+        with pytest.raises(RefusedError, match="6 of the 8"):
+            leaving.settle()
+    assert len(hub.people) == 2 + 6
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_list_that_became_short_takes_nobody_off_before_the_upgrade_either() -> None:
+    """And what somebody does by name is confirmed by that."""
+    names = tuple(f"strange-{n}" for n in range(6))
+    hub = crowd(6)
+    async with departures(hub, given(replace(NOW, allowed=("ben", *names)))) as (leaving, events):
+        await leaving.before(access(NOW), rolled_out=True)
+        assert hub.acts == []
+        assert [e.text for e in events if isinstance(e, Remark)] == [
+            "not yet before the upgrade: 6 of the 8 people whom course knows would be taken off it at once"
+        ]
+        leaving.expected = 6
+        await leaving.before(access(NOW), rolled_out=True)
+    assert [*hub.people] == ["ann", "ben"]
+
+
+async def test_a_confirmation_that_is_not_needed_any_more_is_told() -> None:
+    async with departures(MemoryHub({"ann": {}}), given(NOW)) as (leaving, events):
+        leaving.hub = replace(LEDGER, people_may_leave=3)
+        await leaving.after(access(NOW), upgraded=False)
+        leaving.settle()
+    assert [e.text for e in events if isinstance(e, Remark)] == [
+        "course: nobody has to leave; people-may-leave can go"
+    ]
 
 
 async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
@@ -380,6 +497,6 @@ async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
 @asynccontextmanager
 async def away() -> AsyncIterator[Kube]:
     api = MemoryApi()
-    api.fault = lambda method, path: 503  # noqa: ARG005
+    api.fault = lambda method, path: 503
     async with api.open() as kube:
         yield kube

@@ -1,16 +1,20 @@
 """What is to be done with content, and what would change: pure, so by tables."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fast.deploys import AIDE, IMAGE, F, K, P, U, content, history, record
 from hubops.desired.model import Cluster, Hub, People
+from hubops.desired.repository import load_fleet
 from hubops.plan.compare import compare, stopped
 from hubops.plan.decide import decide
 from hubops.plan.differences import differences
 from hubops.plan.model import CREATE, DEPLOY, HELD, NOTHING, PEOPLE, WAITS, Course, Decision, Difference
+from hubops.report.plan import format_plan
+from hubops.run.planning import plan_against
 from hubops.state.model import Content, History
 
 OWN = "course"
@@ -206,6 +210,44 @@ MOVES: list[tuple[People, dict[str, Any], tuple[int, int]]] = [
 def test_people_are_counted(before: People, after: dict[str, Any], moved: tuple[int, int]) -> None:
     plan = compare(hub(**after), A, A, before)
     assert (plan.action, plan.people) == (PEOPLE, moved)
+
+
+CLASS = People(allowed=tuple("abcdefgh"))
+
+
+@pytest.mark.parametrize(
+    ("after", "may_leave", "too_many"),
+    [
+        ({"allowed": tuple("abc")}, 0, False),
+        ({"allowed": tuple("ab")}, 0, True),
+        ({"allowed": tuple("ab")}, 6, False),
+        ({"allowed": tuple("ab"), "blocked": ("h",)}, 0, False),
+        ({"allowed": tuple("ABCDEFGH"), "encrypted": True}, 0, False),
+    ],
+    ids=["five", "six", "six, confirmed", "six, one of them blocked", "ciphers"],
+)
+def test_so_many_who_go_that_it_has_to_be_confirmed_are_told(
+    after: dict[str, Any], may_leave: int, *, too_many: bool
+) -> None:
+    plan = compare(replace(hub(**after), people_may_leave=may_leave), A, A, CLASS)
+    assert plan.too_many == too_many
+    lines = format_plan([plan]).splitlines()
+    assert ("  people: so many go only with people-may-leave: 6 in hub.yaml" in lines) == too_many
+    assert (f"  people: up to {may_leave} may be taken off the hub" in lines) == bool(may_leave)
+
+
+def test_a_confirmation_alone_is_a_change_of_people(operations: Path) -> None:
+    before = load_fleet(operations)
+    (operations / "hub-charts/staginghub/hub.yaml").write_text(
+        "stage: staging\nimage: notebook\npeople-may-leave: 45\n"
+    )
+    fleet = load_fleet(operations)
+    plan = plan_against(fleet, before, fleet.hubs["staginghub"])
+    assert format_plan([plan]).splitlines()[:2] == [
+        "staginghub: people only",
+        "  people: up to 45 may be taken off the hub",
+    ]
+    assert plan_against(fleet, fleet, fleet.hubs["staginghub"]).action == NOTHING
 
 
 def test_people_beside_other_changes_are_a_deploy() -> None:

@@ -2,15 +2,23 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from fast.deploys import F, K, P, U, history, record
+from hubops.desired.images import reference
+from hubops.desired.repository import load_fleet
+from hubops.desired.values import image_names
 from hubops.plan.model import CREATE, DEPLOY, HELD, LEFT, NOTHING, PEOPLE, WAITS, Difference, HubPlan
 from hubops.report.model import Result
 from hubops.report.plan import format_plan, outcome
 from hubops.report.status import format_history, format_status, record_data, status_data
-from hubops.state.model import Commit, History, Live, Status
+from hubops.run.looking import find_held
+from hubops.run.planning import wanted_content
+from hubops.state.model import Commit, History, Live, Record, Status
 
 CHANGED = HubPlan(
     "course",
@@ -92,7 +100,8 @@ LIVE = Live(2, 2, 5)
 
 
 def status(found: History, live: Live | None = LIVE) -> Status:
-    return Status("staging", "local", found, live)
+    """Of a hub whose files still want what failed last."""
+    return Status("staging", "local", found, live, held=found.open_failure)
 
 
 def test_a_hub_that_was_rolled_back() -> None:
@@ -101,6 +110,25 @@ def test_a_hub_that_was_rolled_back() -> None:
         "  runs    deploy 3, commit c0ffee0000, jupyterhub 4.4.0, since 2026-03-04T10:00:00+00:00",
         "  proved  deploy 3, at 2026-03-04T10:01:00+00:00",
         "  held    deploy 2, commit c0ffee0000, jupyterhub 4.4.0: cell 3 says 5, not 4",
+    ]
+
+
+def test_what_failed_and_is_wanted_no_longer_is_not_held() -> None:
+    found = replace(status(AFTER_ROLLBACK), held=None)
+    last = "  failed  deploy 2, commit c0ffee0000, jupyterhub 4.4.0: cell 3 says 5, not 4; not what the files here want"
+    assert format_status([found]).splitlines()[-1] == last
+    assert (status_data(found)["held"], status_data(found)["failed"]["deploy"]) == (None, 2)
+
+
+def test_a_hub_that_is_disabled_and_one_that_is_to_be() -> None:
+    found = replace(status(history(record(1, P))), disabled="Until winter")
+    running, stopped = format_status([found]), format_status([replace(found, live=Live(0, 0, 0))])
+    assert running.startswith(
+        "staging on local: 2 of 2 pods ready, 5 people's servers; the next deploy disables it"
+    )
+    assert stopped.splitlines() == [
+        "staging on local: disabled: Until winter",
+        "  proved  deploy 1, at 2026-03-02T10:01:00+00:00",
     ]
 
 
@@ -158,3 +186,54 @@ def test_a_history_is_told_newest_first() -> None:
         f"2026-03-02T10:00:00+00:00  staging    1  proved     {commit}",
     ]
     assert format_history({"staging": ()}) == "Nothing was deployed yet."
+
+
+# --- what is held, by the files
+
+
+FREE: Any = SimpleNamespace(registry="r.example.org", top=())
+
+
+def failed_with(root: Path) -> History:
+    """A hub whose files were tried as they are, failed, and were followed by what was proved before."""
+    fleet = load_fleet(root)
+    hub = fleet.hubs["staginghub"]
+    images = {
+        name: replace(reference(fleet, FREE.registry, name), digest=f"sha256:{name}")
+        for name in image_names(hub)
+    }
+    wanted = wanted_content(fleet, hub, images, ())
+    failed = replace(record(2, F), content=wanted, hub="staginghub")
+    return history(record(1, P), failed, record(3, P, rollback_of=2), hub="staginghub")
+
+
+def held(root: Path, found: History) -> Record | None:
+    fleet = load_fleet(root)
+    return find_held(fleet, fleet.hubs["staginghub"], found, FREE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_held"),
+    [
+        ("hub-charts/staginghub/people.yaml", "allowed: [one]\n", True),
+        ("hub-charts/staginghub/values.yaml", "jupyterhub: {cull: {timeout: 4711}}\n", False),
+        ("user-images/notebook/Dockerfile", "FROM scratch\n", False),
+        ("hub-charts/staginghub/hub.yaml", "stage: staging\nimage: notebook\ndisabled: Until winter\n", False),
+        ("hub-charts/staginghub/Chart.lock", "dependencies: [{name: jupyterhub, version: 9.9.9, repository: x}]\n", False),
+    ],
+    ids=["people", "a setting", "an image", "disabled", "the chart"],
+)  # fmt: skip
+def test_what_failed_is_held_while_the_files_want_it(
+    name: str, text: str, *, is_held: bool, operations: Path
+) -> None:
+    found = failed_with(operations)
+    assert held(operations, found) == found.records[1]
+    (operations / name).write_text(text)
+    assert held(operations, found) == (found.records[1] if is_held else None)
+
+
+def test_what_nobody_can_tell_is_held(operations: Path) -> None:
+    found, fleet = failed_with(operations), load_fleet(operations)
+    hub = fleet.hubs["staginghub"]
+    assert find_held(replace(fleet, images={}), hub, found, FREE) == found.records[1]
+    assert find_held(fleet, hub, history(*found.records, record(4, P, "z")), FREE) is None

@@ -90,7 +90,7 @@ async def test_a_chart_that_is_too_large_is_not_kept(api: MemoryApi, kube: Kube)
 async def test_what_cannot_be_read_is_not_nothing(
     status: int, error: type[Exception], api: MemoryApi, kube: Kube
 ) -> None:
-    api.fault = lambda method, path: status  # noqa: ARG005
+    api.fault = lambda method, path: status
     with pytest.raises(error):
         await read_history(kube, "staging")
     with pytest.raises(error):
@@ -98,7 +98,7 @@ async def test_what_cannot_be_read_is_not_nothing(
 
 
 async def test_where_there_is_no_namespace_yet_there_is_nothing(api: MemoryApi, kube: Kube) -> None:
-    api.fault = lambda method, path: 404  # noqa: ARG005
+    api.fault = lambda method, path: 404
     assert await read_history(kube, "staging") == History("staging")
 
 
@@ -185,7 +185,7 @@ async def test_a_cluster_is_marked_once_and_known_by_it(api: MemoryApi, kube: Ku
 
 
 async def test_a_cluster_that_nobody_can_ask_is_not_unmarked(api: MemoryApi, kube: Kube) -> None:
-    api.fault = lambda method, path: 503 if method == "GET" else 0  # noqa: ARG005
+    api.fault = lambda method, path: 503 if method == "GET" else 0
     with pytest.raises(OutOfReachError, match="which cluster this is"):
         await mark_cluster(kube, "campus")
     assert api.writes == []
@@ -216,7 +216,7 @@ async def test_a_container_that_has_not_started_does_not_hide_the_others(api: Me
             "spec": {"containers": [{"name": "main"}]},
         }
         api.objects[f"/api/v1/namespaces/a/pods/{name}/log"] = {"said": name}
-    api.fault = lambda method, path: 400 if path.endswith("hub/log") else 0  # noqa: ARG005
+    api.fault = lambda method, path: 400 if path.endswith("hub/log") else 0
     assert await read_logs(kube, "a", 5) == {
         "hub/main": "(HTTP 400: by a test)",
         "proxy/main": '{"said": "proxy"}',

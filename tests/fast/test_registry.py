@@ -1,16 +1,17 @@
 """The registry client against a real HTTP server that answers as it is told: only 404 means absent."""
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from fast.answering import Reply, Server, serve_answers
+from hourglass import Hourglass
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients.docker_config import find_login
 from hubops.clients.registry import Registry, base_url
@@ -18,54 +19,20 @@ from hubops.errors import MachineError
 
 DIGEST = "sha256:" + "a" * 64
 
-Reply = tuple[int, dict[str, str], bytes]
-
-
-@dataclass
-class Server:
-    """Answers each request by `reply(method, path, headers)`; None cuts the connection."""
-
-    reply: Callable[[str, str, Message], Reply | None]
-    seen: list[tuple[str, str]] = field(default_factory=list)
-    host: str = ""
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    state = Server(lambda *_: (404, {}, b""))
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            state.seen.append((self.command, self.path))
-            reply = state.reply(self.command, self.path, self.headers)
-            if reply is None:
-                self.connection.close()
-                return
-            status, headers, body = reply
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_HEAD = do_POST = answer  # noqa: N815 - the names that http.server looks for
-
-        def log_message(self, *_: object) -> None: ...
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
-    thread.start()
-    state.host = f"localhost:{httpd.server_port}"
-    yield state
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serve_answers() as server:
+        yield server
 
 
 async def ask(server: Server, config: Path, timeout_s: float = 5) -> Answer[str]:
-    return await Registry(config, timeout_s).find_digest(f"{server.host}/hubops/earth", "c1")
+    return await patient(config, timeout_s).find_digest(f"{server.host}/hubops/earth", "c1")
+
+
+def patient(config: Path, timeout_s: float = 5) -> Registry:
+    """It asks again as often as ever, and waits for nothing in between."""
+    return Registry(config, timeout_s, Hourglass().patience)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 405, 429, 500, 502, 503, 504])
@@ -87,11 +54,22 @@ async def test_present_with_its_digest_by_one_request(server: Server, tmp_path: 
     assert [method for method, _ in server.seen] == ["HEAD"]
 
 
-async def test_a_registry_that_names_no_digest_has_it_counted(server: Server, tmp_path: Path) -> None:
-    server.reply = lambda *_: (200, {}, b"")
-    assert await ask(server, tmp_path) == Present(
-        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    )
+@pytest.mark.parametrize("named", ["", "sha256:short", "latest"])
+async def test_a_registry_that_names_no_digest_has_it_counted(
+    named: str, server: Server, tmp_path: Path
+) -> None:
+    body = b'{"schemaVersion": 2}'
+    server.reply = lambda *_: (200, {"Docker-Content-Digest": named} if named else {}, body)
+    assert await ask(server, tmp_path) == Present(f"sha256:{hashlib.sha256(body).hexdigest()}")
+    assert [method for method, _ in server.seen] == ["HEAD", "GET"]
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"{}", b"[]", b""])
+async def test_the_page_of_somebody_in_between_is_no_image(
+    page: bytes, server: Server, tmp_path: Path
+) -> None:
+    server.reply = lambda *_: (200, {"Content-Type": "text/html"}, page)
+    assert isinstance(await ask(server, tmp_path), Unknown)
 
 
 async def test_all_manifest_kinds_are_asked_for(server: Server, tmp_path: Path) -> None:
@@ -125,7 +103,7 @@ async def test_silence_is_unknown(server: Server, tmp_path: Path) -> None:
 
 
 async def test_a_closed_port_is_unknown(tmp_path: Path) -> None:
-    assert isinstance(await Registry(tmp_path).find_digest("localhost:1/x", "c1"), Unknown)
+    assert isinstance(await patient(tmp_path).find_digest("localhost:1/x", "c1"), Unknown)
     assert await Registry(tmp_path).find_fault("localhost:1") != ""
 
 

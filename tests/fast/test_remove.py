@@ -1,29 +1,38 @@
 """hubops remove --files: the files of one hub go, if a commit has them; nothing else does."""
 
+import contextlib
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from hubops.cli import init, new
+from hubops.cli import new
 from hubops.cli.remove import command
 from hubops.errors import RefusedError, RepositoryError, UsageError
 from hubops.scaffold.changes import read_tree
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def committed(initialized: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A committed repository with a staging hub, one with an image of its own, and a neighbour."""
-    CliRunner().invoke(init.command, [str(tmp_path)])
-    monkeypatch.chdir(tmp_path)
-    for words in (["earth", "--new-image"], ["moon", "--image", "notebook"]):
-        assert CliRunner().invoke(new.command, words).exit_code == 0
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets/earth.yaml").write_text("sops: {}\n")
-    git(tmp_path, "init", "-q")
-    commit(tmp_path)
-    return tmp_path
+    root = Path(shutil.copytree(initialized, tmp_path_factory.mktemp("committed") / "operations"))
+    with contextlib.chdir(root):
+        for words in (["earth", "--new-image"], ["moon", "--image", "notebook"]):
+            assert CliRunner().invoke(new.command, words).exit_code == 0
+    (root / "secrets").mkdir()
+    (root / "secrets/earth.yaml").write_text("sops: {}\n")
+    git(root, "init", "-q")
+    commit(root)
+    return root
+
+
+@pytest.fixture
+def root(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = Path(shutil.copytree(committed, tmp_path / "operations"))
+    monkeypatch.chdir(root)
+    return root
 
 
 def git(root: Path, *words: str) -> None:
@@ -40,6 +49,15 @@ def remove(hub: str) -> Result:
     return CliRunner().invoke(command, [hub, "--files"])
 
 
+@pytest.mark.parametrize("more", [["--without-archive"], ["--yes-remove", "earth"]])
+def test_what_is_about_data_goes_with_no_files(more: list[str], root: Path) -> None:
+    before = files(root)
+    result = CliRunner().invoke(command, ["earth", "--files", *more])
+    assert result.exit_code == 2
+    assert "--files touches no data" in result.output
+    assert files(root) == before
+
+
 def files(root: Path) -> dict[str, bytes]:
     return {name: content for name, content in read_tree(root, "").items() if not name.startswith(".git/")}
 
@@ -48,6 +66,7 @@ def test_its_files_go_and_no_others(root: Path) -> None:
     before = files(root)
     result = remove("earth")
     assert result.exit_code == 0, result.exception
+    assert "git restore hub-charts/earth secrets/earth.yaml user-images/earth\n" in result.output
     own = ("hub-charts/earth/", "user-images/earth/", "secrets/earth.yaml")
     assert files(root) == {name: content for name, content in before.items() if not name.startswith(own)}
     assert not (root / "secrets").exists()

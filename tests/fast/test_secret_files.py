@@ -38,13 +38,15 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def encrypted(more: str = "", metadata: str = "version: 3.13.2") -> str:
-    """As sops leaves a file: keys and types are to be seen."""
+def encrypted(more: str = "", metadata: str = "version: 3.13.2", login: str = "") -> str:
+    """As sops leaves a file: keys and types are to be seen. `more` begins in line 7."""
     text = ENC.format("str")
     return f"""jupyterhub:
   proxy: {{secretToken: "{text}"}}
   hub:
     services: {{hubops: {{apiToken: "{text}"}}}}
+    cookieSecret: "{text}"
+    config: {{{login}CryptKeeper: {{keys: ["{text}"]}}}}
 {more}
 sops: {{mac: "{text}", {metadata}}}
 """
@@ -100,14 +102,12 @@ def test_secrets_in_plain_are_named(repository: Path) -> None:
 
 
 def test_one_secret_in_plain_between_encrypted_ones_has_its_place(repository: Path) -> None:
-    more = (
-        f"    config: {{GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: fine, y: '', z: }}}}"
-    )
-    (repository / FILE).write_text(encrypted(more))
+    login = f"GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: fine, y: '', z: }}, "
+    (repository / FILE).write_text(encrypted(login=login))
     found = only(find_problems(repository))
-    assert (found.what, found.where) == ("this is plain between encrypted values", f"{FILE}:5:37")
+    assert (found.what, found.where) == ("this is plain between encrypted values", f"{FILE}:6:37")
     assert CANARY not in str(found)
-    (repository / FILE).write_text(encrypted(more, "encrypted_regex: ^secretToken$"))
+    (repository / FILE).write_text(encrypted(metadata="encrypted_regex: ^secretToken$", login=login))
     assert find_problems(repository) == Findings()
 
 
@@ -119,7 +119,7 @@ def test_secrets_without_hubops_token_are_named(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("opened", [False, True])
-def test_secrets_are_held_against_the_schema_without_being_shown(opened: bool, repository: Path) -> None:  # noqa: FBT001
+def test_secrets_are_held_against_the_schema_without_being_shown(opened: bool, repository: Path) -> None:
     text = encrypted(
         f'    cokieSecret: "{ENC.format("str")}"\n    concurrentSpawnLimit: "{ENC.format("str")}"'
     )
@@ -127,10 +127,10 @@ def test_secrets_are_held_against_the_schema_without_being_shown(opened: bool, r
         text = text.replace(ENC.format("str"), CANARY)
         (repository / ".gitattributes").write_text("secrets/** filter=git-crypt\n")
     (repository / FILE).write_text(text)
-    unknown, wrong = sorted(find_problems(repository).problems, key=lambda each: each.where)[:2]
-    assert (unknown.what, unknown.where) == ("unknown key hub.cokieSecret", f"{FILE}:5:5")
+    unknown, wrong = sorted(find_problems(repository).problems, key=lambda each: each.where)
+    assert (unknown.what, unknown.where) == ("unknown key hub.cokieSecret", f"{FILE}:7:5")
     assert unknown.hint == "Did you mean cookieSecret?"
-    assert (wrong.what, wrong.where) == ("hub.concurrentSpawnLimit is of a wrong type", f"{FILE}:6:5")
+    assert (wrong.what, wrong.where) == ("hub.concurrentSpawnLimit is of a wrong type", f"{FILE}:8:5")
     assert CANARY not in str((unknown, wrong))
 
 

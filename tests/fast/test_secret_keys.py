@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubops.desired.model import Cluster, Hub
+from hubops.desired.schema import dotted
 from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, find_missing
 from hubops.desired.values import leaves
 from hubops.desired.yaml import Document
@@ -29,9 +30,7 @@ def hub(config: Any = None, chart: Any = None, **more: Any) -> Hub:
 
 
 def missing(found: Hub, secrets: Any) -> list[str]:
-    return [
-        key.removeprefix("jupyterhub.hub.") for key in find_missing(found, {"jupyterhub": {"hub": secrets}})
-    ]
+    return [dotted(path[1:]) for path in find_missing(found, {"jupyterhub": {"hub": secrets}})]
 
 
 CLASSES = {
@@ -39,6 +38,8 @@ CLASSES = {
     "local-github": ["config.GitHubOAuthenticator.client_id", "config.GitHubOAuthenticator.client_secret"],
     "oauthenticator.google.GoogleOAuthenticator": ["config.GoogleOAuthenticator.client_id", "config.GoogleOAuthenticator.client_secret"],
     "ltiauthenticator.lti13.auth.LTI13Authenticator": ["config.LTI13Authenticator.client_id"],
+    "ltiauthenticator.lti11.auth.LTI11Authenticator": ["config.LTI11Authenticator.consumers"],
+    "hmacauthenticator.HMACAuthenticator": ["config.HMACAuthenticator.secret_key"],
     "shared-password": ["config.SharedPasswordAuthenticator.user_password", "config.SharedPasswordAuthenticator.admin_password"],
     "native": [],
     None: [],
@@ -53,6 +54,14 @@ def test_how_people_log_in_says_what_is_needed(name: str | None, needed: list[st
 GIVEN: dict[str, tuple[Any, Any]] = {
     "in the class": ({"GitHubOAuthenticator": {"client_id": "i", "client_secret": "s"}}, {}),
     "in its base": ({"OAuthenticator": {"client_id": "i", "client_secret": "s"}}, {}),
+    "by a script": (
+        {},
+        {
+            "extraConfig": {
+                "x": "c.GitHubOAuthenticator.client_id = c.GitHubOAuthenticator.client_secret = read()"
+            }
+        },
+    ),
     "as variables": ({}, {"extraEnv": {"GITHUB_CLIENT_ID": "i", "GITHUB_CLIENT_SECRET": {"valueFrom": {}}}}),
 }
 
@@ -65,11 +74,11 @@ def test_where_the_provider_s_secrets_are_is_left_to_the_operator(config: Any, m
 
 
 def test_the_embedded_chart_generates_nothing() -> None:
-    assert find_missing(hub(chart=EMBEDDED), {}) == [
-        "jupyterhub.hub.services.hubops.apiToken",
-        "jupyterhub.proxy.secretToken",
-        "jupyterhub.hub.cookieSecret",
-        "jupyterhub.hub.config.CryptKeeper.keys",
+    assert [dotted(path) for path in find_missing(hub(chart=EMBEDDED), {})] == [
+        "hub.services.hubops.apiToken",
+        "proxy.secretToken",
+        "hub.cookieSecret",
+        "hub.config.CryptKeeper.keys",
     ]
     assert find_missing(hub(chart=EMBEDDED), {"jupyterhub": generate()}) == []
 

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,16 @@ class Desk:
         return found
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    root = tmp_path / "operations"
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return make_key(tmp_path_factory.mktemp("bob") / "key")
+
+
+@pytest.fixture(scope="module")
+def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """To be copied, as all that are made once."""
+    place = tmp_path_factory.mktemp("desk")
+    root = place / "operations"
     for name in ("values", "charts/jupyterhub"):
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("templates", "files"))
     for hub in HUBS:
@@ -96,25 +103,60 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name in ("user-images/earth", "images/hub", "images/proxy"):
         (root / name).mkdir(parents=True)
         (root / name / "Dockerfile").write_text("FROM scratch\n")
-    key = make_key(tmp_path / "key")
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(key.file))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    return Desk(root, Sops(asyncio.run(require_tool("sops", ignore))), make_key(place / "key"))
+
+
+def sit_down(made: Desk, place: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A copy of a desk at a place, and us at it."""
+    shutil.copytree(made.root, place / "operations")
+    file = Path(shutil.copy2(made.key.file, place / "key"))
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(file))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place))
     monkeypatch.delenv("SOPS_AGE_KEY", raising=False)
-    monkeypatch.chdir(root)
-    return Desk(root, Sops(asyncio.run(require_tool("sops", ignore))), key)
+    monkeypatch.chdir(place / "operations")
+    return replace(made, root=place / "operations", key=replace(made.key, file=file))
 
 
-@pytest.fixture
-def filled(desk: Desk) -> Desk:
-    """Both hubs have their secrets."""
-    for hub in HUBS:
-        desk.run("new", hub)
+@pytest.fixture(scope="module")
+def filled_desk(new_desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    with pytest.MonkeyPatch.context() as patch:
+        desk = sit_down(new_desk, tmp_path_factory.mktemp("filled"), patch)
+        for hub in HUBS:
+            desk.run("new", hub)
+    return desk
+
+
+@pytest.fixture(scope="module")
+def shared_desk(filled_desk: Desk, bob: Key, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    text = """jupyterhub:
+  hub:
+    cookieSecret: old-cookie
+    config: {GitHubOAuthenticator: {client_id: the-id, client_secret: canary-4711}}
+    services: {hubops: {apiToken: old-token}, grader: {apiToken: canary-4712}}
+"""
+    with pytest.MonkeyPatch.context() as patch:
+        desk = sit_down(filled_desk, tmp_path_factory.mktemp("shared"), patch)
+        (desk.root / "hub-charts/campushub/values.yaml").write_text(GITHUB)
+        (desk.root / CAMPUS).write_bytes(encrypt(text, desk.key.recipient))
+        desk.run("add-person", "bob", bob.recipient)
     return desk
 
 
 @pytest.fixture
-def bob(tmp_path: Path) -> Key:
-    return make_key(tmp_path / "bob")
+def desk(new_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return sit_down(new_desk, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def filled(filled_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Both hubs have their secrets."""
+    return sit_down(filled_desk, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def shared(shared_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Two hubs of two people; one of them has secrets that hubops cannot make."""
+    return sit_down(shared_desk, tmp_path, monkeypatch)
 
 
 def values(document: Any) -> list[str]:
@@ -302,21 +344,6 @@ def test_when_one_file_cannot_be_opened_none_is_changed(filled: Desk, bob: Key) 
 # --- offboard
 
 
-@pytest.fixture
-def shared(filled: Desk, bob: Key) -> Desk:
-    """Two hubs of two people; one of them has secrets that hubops cannot make."""
-    text = """jupyterhub:
-  hub:
-    cookieSecret: old-cookie
-    config: {GitHubOAuthenticator: {client_id: the-id, client_secret: canary-4711}}
-    services: {hubops: {apiToken: old-token}, grader: {apiToken: canary-4712}}
-"""
-    (filled.root / "hub-charts/campushub/values.yaml").write_text(GITHUB)
-    (filled.root / CAMPUS).write_bytes(encrypt(text, filled.key.recipient))
-    filled.run("add-person", "bob", bob.recipient)
-    return filled
-
-
 def test_who_has_left_opens_nothing_and_the_rest_is_listed(shared: Desk, bob: Key) -> None:
     said = shared.run("offboard", "bob")
     for name in (CAMPUS, MOON):
@@ -492,6 +519,15 @@ def test_what_was_edited_is_there_encrypted(filled: Desk, edit: Callable[[str], 
     assert seen[1].startswith("-rw-------")
     assert not Path(seen[1].split()[-1]).exists()
     assert seen[1].split()[-1].startswith("/dev/shm/") or not Path("/dev/shm").is_dir()
+
+
+def test_where_there_is_no_terminal_an_editor_must_be_named(
+    filled: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SOPS_EDITOR", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    error = filled.refused("edit", "campushub")
+    assert (error.what, error.exit_code) == ("this is no terminal, so nobody can edit here", 2)
 
 
 def test_an_editor_that_changes_nothing_changes_nothing(filled: Desk, edit: Callable[[str], Result]) -> None:

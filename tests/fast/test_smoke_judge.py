@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from hubops.checks.proof_model import Cell, Notebook
-from hubops.checks.smoke_judge import find_faults, join
+from hubops.checks.smoke_judge import find_faults, find_silent, join
 
 NOTEBOOK = Notebook(
     "user-images/earth/tests/a.ipynb", "python3", (Cell(1, "one"), Cell(2, "two", stdout="2"))
 )
-WELL = {"code": 0, "output": "5.5.0\n"}
+WELL = [{"version": "5.5.0", "fault": "", "output": ""}]
 
 
 def message(kind: str, **content: Any) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def cell(stdout: str, *, ended: bool = True) -> dict[str, Any]:
     return {"id": "m", "messages": [message("stream", name="stdout", text=stdout), *(end if ended else [])]}
 
 
-def find(*cells: dict[str, Any], fault: str = "", server: dict[str, Any] = WELL) -> list[str]:
-    answer = {"singleuser": server, "notebooks": [{"cells": list(cells), "fault": fault}]}
+def find(*cells: dict[str, Any], fault: str = "", servers: list[dict[str, Any]] = WELL) -> list[str]:
+    answer = {"servers": servers, "notebooks": [{"cells": list(cells), "fault": fault}]}
     return [f"{error.what} | {error.why}" for error in find_faults("earth", [NOTEBOOK], answer)]
 
 
@@ -41,20 +41,23 @@ def test_the_first_cell_that_goes_wrong_is_told() -> None:
     ]
 
 
-def test_without_a_singleuser_server_nothing_else_is_told() -> None:
-    [found] = find(server={"code": 127, "output": "not found\n"})
-    assert found.startswith("the image earth has no jupyterhub-singleuser that works | ")
-    assert found.endswith("not found")
+def test_where_no_server_starts_no_notebook_was_run() -> None:
+    assert find(servers=[{"version": "", "fault": "it is not on the PATH", "output": ""}]) == []
+
+
+def test_a_notebook_with_which_nothing_is_compared_is_noted() -> None:
+    silent = Notebook("b.ipynb", "python3", (Cell(1, "one"),))
+    assert list(find_silent([NOTEBOOK, silent])) == ["b.ipynb stores no outputs: it must only run to its end"]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         {},
-        {"singleuser": WELL, "notebooks": []},
-        {"singleuser": WELL, "notebooks": [{"cells": [cell("1")], "fault": ""}]},
-        {"singleuser": WELL, "notebooks": [{"cells": [{"id": "m", "messages": [None]}], "fault": ""}]},
-        {"singleuser": WELL, "notebooks": "x"},
+        {"servers": WELL, "notebooks": []},
+        {"servers": WELL, "notebooks": [{"cells": [cell("1")], "fault": ""}]},
+        {"servers": WELL, "notebooks": [{"cells": [{"id": "m", "messages": [None]}], "fault": ""}]},
+        {"servers": WELL, "notebooks": "x"},
         [],
     ],
     ids=repr,
@@ -65,6 +68,6 @@ def test_an_answer_that_is_not_the_runners_is_not_taken_for_good(answer: Any) ->
 
 
 def test_the_first_fault_names_the_others() -> None:
-    answer = {"singleuser": WELL, "notebooks": [{"cells": [], "fault": "a"}, {"cells": [], "fault": "b"}]}
+    answer = {"servers": WELL, "notebooks": [{"cells": [], "fault": "a"}, {"cells": [], "fault": "b"}]}
     error = join(list(find_faults("earth", [NOTEBOOK, NOTEBOOK], answer)))
     assert error.why == "a\nbesides: user-images/earth/tests/a.ipynb does not start in the image earth: b"

@@ -122,7 +122,7 @@ AGES = st.from_regex(r"age1[0-9a-z]{3,8}", fullmatch=True)
 def test_of_any_people_only_who_is_named_comes_and_goes(
     names: list[str],
     files: set[str],
-    as_list: bool,  # noqa: FBT001
+    as_list: bool,
 ) -> None:
     found = config(age=list(names) if as_list else ",".join(names))
     add_person(found, "new", "age1000new", files)

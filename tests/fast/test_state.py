@@ -87,7 +87,7 @@ def test_what_was_proved_long_ago_and_fails_now_is_held() -> None:
 @pytest.mark.parametrize(
     ("ending", "touched", "settled"), [(K, True, False), (U, True, False), (F, True, False), (F, False, True)]
 )
-def test_what_a_run_left_half_done_is_not_settled(ending: Ending, touched: bool, settled: bool) -> None:  # noqa: FBT001
+def test_what_a_run_left_half_done_is_not_settled(ending: Ending, touched: bool, settled: bool) -> None:
     found = history(record(1, P), record(2, ending, "b", touched=touched))
     assert found.settled is settled
     assert numbers(found.standing) == [1 if settled else 2]

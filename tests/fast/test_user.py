@@ -50,6 +50,13 @@ def refusal(result: Result) -> HubopsError:
 # --- the file
 
 
+def test_who_goes_leaves_no_comment_behind(repository: Path) -> None:
+    people = "allowed:\n  # Ann, a guest until June\n  - ann\n  # staff\n  - ben\n  - cy\n"
+    (repository / "hub-charts/course/people.yaml").write_text(people)
+    user("remove", "course", "ann", "ben")
+    assert text(repository) == "allowed:\n  # staff\n  - cy\n"
+
+
 def test_a_person_is_added_and_all_else_stays(repository: Path) -> None:
     result = user("add", "course", "Ann", "ben")
     assert text(repository) == PEOPLE + "  - ann\n  - ben\n"
@@ -115,12 +122,15 @@ def test_what_is_so_already_is_said_and_nothing_is_written(repository: Path) -> 
     assert text(repository) == PEOPLE
 
 
+SEE = "See who is: hubops user list HUB"
+
+
 @pytest.mark.parametrize(
     ("words", "what", "hint"),
     [
-        (("remove", "course", "ben", "studnet"), "ben is not in hub-charts/course/people.yaml", ""),
+        (("remove", "course", "ben", "studnet"), "ben is not in hub-charts/course/people.yaml", SEE),
         (("remove", "course", "studnet"), "studnet is not in", "Did you mean student?"),
-        (("remove", "course", "student", "--admin"), "student is no admin", ""),
+        (("remove", "course", "student", "--admin"), "student is no admin", SEE),
         (("add", "course", "a/b"), "nobody can have the name 'a/b'", ""),
         (("add", "course", ".."), "nobody can have the name '..'", ""),
         (("add", "course", " ann"), "nobody can have the name ' ann'", ""),

@@ -165,7 +165,7 @@ async def test_documents_are_read_as_helm_reads_them(text: str, helm: Path, echo
 
 
 @pytest.mark.parametrize(("text", "by_helm"), REFUSED.values(), ids=REFUSED.keys())
-async def test_documents_are_refused(text: str, by_helm: bool, helm: Path, echo: Path) -> None:  # noqa: FBT001
+async def test_documents_are_refused(text: str, by_helm: bool, helm: Path, echo: Path) -> None:
     assert (await ask_helm(helm, echo, text.encode()) is None) == by_helm
     with pytest.raises(RepositoryError) as caught:
         parse_yaml(text.encode(), "values.yaml")
@@ -335,7 +335,7 @@ REUSED = [
 ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=REUSED)
+@settings(max_examples=20, deadline=None, suppress_health_check=REUSED)
 @given(TEXTS)
 async def test_a_hub_gets_what_its_files_say(helm: Path, operations: Path, texts: dict[str, bytes]) -> None:
     event(f"read: {await assert_a_hub_agrees(helm, operations, texts)}")

@@ -15,20 +15,20 @@ from hubops.clients.volume import Volume
 from hubops.secret import Secret
 from hubops.state.archive_model import Claim, Kind, Owner
 
-PACKAGE = Path(__file__).parents[2] / "src" / "hubops" / "execute"
+PACKAGES = Path(__file__).parents[2] / "src" / "hubops"
 TOKEN = "a-token-of-the-test"
 
 
 @asynccontextmanager
-async def serve(directory: Path, token: str = TOKEN) -> AsyncIterator[Volume]:
+async def serve(directory: Path, token: str = TOKEN, package: str = "volume") -> AsyncIterator[Volume]:
     """The very program that the pod runs, in a process of its own, without hubops on its path."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     sha256 = hashlib.sha256(TOKEN.encode()).hexdigest()
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "volume.server", str(directory), str(port), sha256),
-        env={"PYTHONPATH": str(PACKAGE), "PATH": ""},
+        *(sys.executable, "-m", f"execute.{package}.server", str(directory), str(port), sha256),
+        env={"PYTHONPATH": str(PACKAGES), "PATH": ""},
     )
     url = f"http://127.0.0.1:{port}"
     try:

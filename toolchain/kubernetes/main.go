@@ -34,9 +34,10 @@ var commands = map[string]func() *cobra.Command{
 }
 
 var others = map[string]func(){
-	"etcd":        func() { etcdmain.Main(os.Args) },
-	"coredns":     coreDNS,
-	"provisioner": provisionVolumes,
+	"etcd":             func() { etcdmain.Main(os.Args) },
+	"coredns":          coreDNS,
+	"network-policies": enforcePolicies,
+	"provisioner":      provisionVolumes,
 }
 
 func main() {

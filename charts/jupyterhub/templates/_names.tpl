@@ -29,6 +29,14 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/name: {{ .Chart.Name | quote }}
 {{- end }}
 
+{{- /*
+The name of what the whole cluster has one of. It is upstream's; where two hubs could have a release of one name,
+in two namespaces, the namespace stands before it.
+*/ -}}
+{{- define "jupyterhub.clusterName" -}}
+{{ eq .Release.Name .Release.Namespace | ternary "" (print .Release.Namespace "-") }}{{ .Release.Name }}-{{ .suffix }}
+{{- end }}
+
 {{- define "jupyterhub.image" -}}
 {{ .name }}{{ with .tag }}:{{ . }}{{ end }}
 {{- end }}
@@ -54,4 +62,33 @@ app.kubernetes.io/name: {{ .Chart.Name | quote }}
 allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{- /* Of pods that need nothing: who sleeps, and who only has an image pulled. */ -}}
+{{- define "jupyterhub.nobody" -}}
+runAsNonRoot: true
+runAsUser: 65534
+runAsGroup: 65534
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- /* A container that stays and does nothing: of the image given, else of the users' image, which nodes have anyway. */ -}}
+{{- define "jupyterhub.sleeper" -}}
+{{- $own := not (empty .image.name) -}}
+{{- $image := $own | ternary .image .user -}}
+name: pause
+image: {{ include "jupyterhub.image" $image | quote }}
+{{- with $image.pullPolicy }}
+imagePullPolicy: {{ . }}
+{{- end }}
+{{- if not $own }}
+command: [sleep, infinity]
+{{- end }}
+{{- with .resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "jupyterhub.containerSecurity" . | nindent 2 }}
 {{- end }}

@@ -1,45 +1,48 @@
-"""Runs notebooks' cells inside an image under test and writes down what the kernels said; judges nothing.
+"""Starts people's server and runs notebooks' cells inside an image under test; writes down what it sees.
 
 hubops does not import this file: the image's own Python runs it, 3.8 or newer, with nothing but the
-standard library and jupyter_client. Beside it lie order.json and files/; its argument is where to answer.
+standard library and jupyter_client. Beside it lie order.json and files/; its argument is the answer of
+image_facts.py, to which it adds.
 """
 
+import ctypes
 import json
 import queue
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, Dict  # noqa: UP035 - for Python 3.8
 
+from image_facts import find_home, try_to_write  # type: ignore[import-not-found]  # it lies beside this file
+from server_runner import try_server  # type: ignore[import-not-found]  # so does this
+
 HERE = Path(__file__).parent
 RUN = Path("/run/secrets/hubops-smoke")
-VERSION_LIMIT_S = 60
+SERVER_LIMIT_S = 60
 POLL_S = 1
+MOST_CHARACTERS = 20_000_000  # of a cell's outputs
+PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
 Json = Dict[str, Any]  # noqa: UP006 - for Python 3.8
 
 
 def main() -> None:
-    order = json.loads((HERE / "order.json").read_text(encoding="utf-8"))
-    server = ask_version("jupyterhub-singleuser") if order["singleuser"] else {"code": 0, "output": ""}
-    # Without it nobody can work in the image, and most often nothing of Jupyter is there.
-    notebooks = order["notebooks"] if server["code"] == 0 else []
-    told = [run_notebook(notebook, order["limit_s"]) for notebook in notebooks]
-    answer = {"run": RUN.read_text(encoding="utf-8"), "singleuser": server, "notebooks": told}
-    Path(sys.argv[1]).write_text(json.dumps(answer), encoding="utf-8")
-
-
-def ask_version(program: str) -> Json:
-    command = [program, "--version"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_LIMIT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return {"code": 1, "output": str(error)}
-    # Its warnings are of interest only where it fails.
-    return {"code": done.returncode, "output": done.stdout + (done.stderr if done.returncode else "")}
+    answer, order = Path(sys.argv[1]), json.loads((HERE / "order.json").read_text(encoding="utf-8"))
+    if not order["privileges"]:
+        # As in a pod with allowPrivilegeEscalation: false, sudo and the like are of no use from here on.
+        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    how = (order["entrypoint"], order["hub_version"], SERVER_LIMIT_S)
+    servers = [try_server(command, *how) for command in order["commands"]]
+    # Where none starts nobody can work in the image, and most often nothing of Jupyter is there.
+    notebooks = [] if any(server["fault"] for server in servers) else order["notebooks"]
+    told: Json = json.loads(answer.read_text(encoding="utf-8"))
+    told["fresh_home_fault"] = try_to_write(find_home())
+    told["servers"] = servers
+    told["notebooks"] = [run_notebook(notebook, order["limit_s"]) for notebook in notebooks]
+    told["run"] = RUN.read_text(encoding="utf-8")
+    answer.write_text(json.dumps(told), encoding="utf-8")
 
 
 def run_notebook(notebook: Json, limit_s: float) -> Json:
@@ -63,13 +66,16 @@ def run_notebook(notebook: Json, limit_s: float) -> Json:
         return {**told, "fault": f"no kernel {notebook['kernel']}: {type(error).__name__}: {error}"}
     try:
         for source in notebook["sources"]:
-            cell: Json = {"messages": []}
+            cell: Json = {"messages": [], "characters": 0}
             cell["id"] = client.execute(source, store_history=False, allow_stdin=False)
             told["cells"].append(cell)
             if not run_cell(cell, manager, client, end):
                 break
     except (TimeoutError, queue.Empty):
         told["fault"] = f"the notebook was not done within {limit_s:g} s"
+    except OverflowError:
+        told["cells"][-1]["messages"] = []
+        told["fault"] = f"it gave more than {MOST_CHARACTERS // 1_000_000} MB of outputs"
     finally:
         manager.shutdown_kernel(now=True)
     return told
@@ -80,6 +86,7 @@ def run_cell(cell: Json, manager: Any, client: Any, end: float) -> bool:
 
     Raises:
         TimeoutError, queue.Empty: it is not done at `end`.
+        OverflowError: it gives more than can be kept.
     """
     idle = False
     while not idle:
@@ -105,7 +112,14 @@ def run_cell(cell: Json, manager: Any, client: Any, end: float) -> bool:
 
 
 def note(cell: Json, message: Json) -> None:
-    """Keep of a message what `Collector` in hubops.clients.jupyter reads."""
+    """Keep of a message what `Collector` in hubops.clients.jupyter reads.
+
+    Raises:
+        OverflowError: the cell gives more than can be kept.
+    """
+    cell["characters"] += len(str(message["content"]))
+    if cell["characters"] > MOST_CHARACTERS:
+        raise OverflowError
     parent = {"msg_id": message.get("parent_header", {}).get("msg_id")}
     header = {"msg_type": message["header"]["msg_type"]}
     cell["messages"].append({"header": header, "parent_header": parent, "content": message["content"]})

@@ -26,7 +26,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def load_proof() -> tuple[Cell, ...]:
-    """The cells that hubops brings itself: they need Python, numpy and matplotlib in the image."""
+    """The cells that hubops brings itself. They need a kernel for Python, and use numpy and matplotlib where they are."""
     text = files("hubops.checks").joinpath("proof.ipynb").read_text(encoding="utf-8")
     return parse_notebook(text, "proof.ipynb")
 

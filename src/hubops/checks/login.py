@@ -20,8 +20,8 @@ async def verify_login(url: str, username: str, password: Secret, emit: Emit) ->
     """
     with step(emit, "log in as a person"):
         if await log_in(url, username, Secret(secrets.token_urlsafe(24))):
-            hint = "set an authenticator that checks passwords"
+            hint = "Set an authenticator that checks passwords."
             raise HubError("The hub lets people in with a wrong password", where=url, hint=hint)
         if not await log_in(url, username, password):
-            hint = "compare the hub's authenticator settings, allowed people and password"
+            hint = "Compare the hub's authenticator settings, allowed people and password."
             raise HubError("The hub refuses a person's right password", where=url, hint=hint)

@@ -105,6 +105,21 @@ async def remove(hub: Hub, probe: Probe) -> None:
     await probe.remove_home()
 
 
+async def wait_answer(hub: Hub, deadline: Deadline) -> str:
+    """Wait until the hub answers at its address; its version.
+
+    Raises:
+        OutOfReachError: it does not in time.
+    """
+    while True:
+        try:
+            return await hub.version()
+        except OutOfReachError:
+            if deadline.left_s <= _POLL_S:
+                raise
+            await asyncio.sleep(_POLL_S)
+
+
 @dataclass(frozen=True)
 class _Watch:
     redactor: Redactor
@@ -213,7 +228,7 @@ async def _run(kernel: Kernel, cell: Cell, watch: _Watch) -> None:
         watch.redactor.mask(f"{what}: {last_line(fault)}"),
         where=locate("the notebook of the probe person", cell),
         why=watch.redactor.mask(fault),
-        hint="run the cell on the hub; if the image is at fault, correct its Dockerfile or requirements",
+        hint="Run the cell on the hub; if the image is at fault, correct its Dockerfile or requirements.",
     )
 
 
@@ -223,7 +238,7 @@ async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> st
     try:
         async with asyncio.timeout(min(limit_s, deadline.left_s)):
             with step(emit, "wait for the hub's answer") as note:
-                version = await _wait_answer(hub, Deadline(min(_ANSWER_LIMIT_S, deadline.left_s)))
+                version = await wait_answer(hub, Deadline(min(_ANSWER_LIMIT_S, deadline.left_s)))
                 note.text = f"JupyterHub {version}"
             with step(emit, "remove what an earlier probe left"):
                 await remove(hub, probe)
@@ -232,16 +247,6 @@ async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> st
         where, hint = str(hub.site.http.base_url), "look at the hub's log, then run again"
         raise OutOfReachError(what, where=where, hint=hint) from error
     return version
-
-
-async def _wait_answer(hub: Hub, deadline: Deadline) -> str:
-    while True:
-        try:
-            return await hub.version()
-        except OutOfReachError:
-            if deadline.left_s <= _POLL_S:
-                raise
-            await asyncio.sleep(_POLL_S)
 
 
 async def _clean_up(hub: Hub, probe: Probe, emit: Emit, limit_s: float = _CLEANUP_LIMIT_S) -> str:

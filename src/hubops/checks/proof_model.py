@@ -43,17 +43,3 @@ class Proof:
     cells_s: float
     cleanup_s: float
     leftovers: str = ""
-
-
-@dataclass(frozen=True)
-class Smoke:
-    """An image did what its own notebooks ask: how many of them and of their cells.
-
-    `singleuser` is what jupyterhub-singleuser says its version is, "" where it was not asked. `cached`:
-    nothing was run, for image and notebooks are as they were when all went well.
-    """
-
-    notebooks: int = 0
-    cells: int = 0
-    singleuser: str = ""
-    cached: bool = False

@@ -17,18 +17,18 @@ def find_faults(image: str, notebooks: Sequence[Notebook], answer: Mapping[str, 
     Raises:
         ValueError, LookupError, TypeError, AttributeError: the answer is not one of the runner's.
     """
-    server = answer["singleuser"]
-    if server["code"] != 0:
-        yield BuildError(
-            f"the image {image} has no jupyterhub-singleuser that works",
-            where=f"user-images/{image}/Dockerfile",
-            why=f"jupyterhub-singleuser --version: {server['output'].strip()}",
-            hint="Every person's server is started by it: install jupyterhub, of the version of the hub's image.",
-        )
-        return
+    if any(server["fault"] for server in answer["servers"]):
+        return  # then none was run
     for notebook, told in zip(notebooks, answer["notebooks"], strict=True):
         if fault := _find_fault(image, notebook, told):
             yield fault
+
+
+def find_silent(notebooks: Sequence[Notebook]) -> Iterator[str]:
+    """Notes on those with which nothing is compared."""
+    for notebook in notebooks:
+        if all((cell.stdout, cell.result, cell.png) == (None, None, None) for cell in notebook.cells):
+            yield f"{notebook.name} stores no outputs: it must only run to its end"
 
 
 def join(faults: Sequence[BuildError]) -> BuildError:
@@ -39,12 +39,13 @@ def join(faults: Sequence[BuildError]) -> BuildError:
 
 
 def unusable(image: str, why: str) -> BuildError:
-    """The error for an image in which not even the runner works."""
+    """The error for an image in which not even the test works."""
     return BuildError(
-        f"the smoke notebooks of the image {image} cannot be run in it",
-        where=f"user-images/{image}/tests",
+        f"the image {image} cannot be tested",
+        where=f"user-images/{image}",
         why=why,
-        hint="The python3 on the PATH of the image's user needs jupyter_client and ipykernel: install jupyterlab.",
+        hint="It takes python3 on the PATH of the image's user, with jupyter_client and ipykernel where there are"
+        " notebooks (install jupyterlab), and a /tmp that everybody may write to.",
     )
 
 

@@ -1,6 +1,7 @@
 """hubops chart upgrade: another version of a hub's JupyterHub chart."""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,15 +11,18 @@ from hubops.cli import running
 from hubops.cli.lazy import LazyGroup
 from hubops.cli.machine import local_top, project
 from hubops.cli.progress import progress
+from hubops.cli.rehearse import Asked, rehearse_upgrade
 from hubops.cli.writing import refuse, write
-from hubops.clients.helm import Helm, make_home
+from hubops.clients.helm import Helm, open_home
 from hubops.desired.chart_lock import check_lock
+from hubops.desired.charts import LOCAL, Charts
 from hubops.desired.model import Fleet, Hub, ImageReference, Problem, Values
 from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.secret_files import STAND_IN
-from hubops.desired.values import image_names, merge, prefixed, render_values
-from hubops.errors import OutOfReachError, ReleaseError, RepositoryError
+from hubops.desired.values import JUPYTERHUB, image_names, merge, prefixed, render_values
+from hubops.desired.values_check import UPSTREAM
+from hubops.errors import OutOfReachError, ReleaseError, RepositoryError, UsageError
 from hubops.events import Emit
 from hubops.execute.bundle import make_bundle
 from hubops.local.toolchain import require_tool
@@ -43,19 +47,50 @@ def command() -> None:
 @click.command()
 @click.argument("hub")
 @click.argument("version")
-def upgrade(hub: str, version: str) -> None:
+@click.option(
+    "--rehearse", is_flag=True, help="Write nothing: try it on a copy of the hub's database, in its cluster."
+)
+@click.option("--with-server", is_flag=True, help="Rehearsing, let a probe person work on a server.")
+@click.option("--names", is_flag=True, help="Rehearsing, name people and claims, as on a terminal.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Of a rehearsal.")
+def upgrade(hub: str, version: str, *, rehearse: bool, with_server: bool, names: bool, form: str) -> None:
     """Let HUB have VERSION of its JupyterHub chart: Chart.yaml and Chart.lock. No cluster is touched.
 
     The chart is fetched; its schema and its templates must take the hub's values, or nothing is written.
+
+    With --rehearse nothing is written, and the cluster is touched: the new hub starts there on a copy of HUB's
+    database, in a namespace of its own, and says which home each person would find, and who could log in.
     """
     fleet = load_fleet(project())
     wanted = fleet.require_hub(hub)
     changes = Changes(fleet.root, upgraded_files(wanted, version))
+    _require_there(fleet, wanted, version)
+    if rehearse:
+        asked = Asked(server=with_server, names=names or sys.stdout.isatty(), form=form)
+        rehearse_upgrade(wanted, changes, lambda copy, emit: _look(copy, hub, version, emit), asked)
+        return
+    if with_server or names or form != "text":
+        raise click.UsageError("--with-server, --names and --format are of --rehearse")
     if wanted.chart.file not in changes.changed() and not list(check_lock(wanted)):
         click.echo(f"{hub} has {version} already.")
         return
     with progress() as emit:
         write(fleet, changes, [hub], lambda copy: running.run(_look(copy, hub, version, emit)))
+
+
+def _require_there(fleet: Fleet, hub: Hub, version: str) -> None:
+    """Refuse another version of a chart that lies in the repository than it has there."""
+    for number, dependency in enumerate(hub.chart.value["dependencies"]):
+        repository = dependency.get("repository") or ""
+        if dependency["name"] != JUPYTERHUB or not repository.startswith(LOCAL):
+            continue
+        chart = Charts(fleet.root).find(hub, dependency)
+        if chart and chart.version != version:
+            raise UsageError(
+                f"the chart at {repository} has version {chart.version}, not {version}",
+                where=hub.chart.place("dependencies", number, "repository"),
+                hint=f"It comes with hubops. For the upstream chart name its repository there: {UPSTREAM[1]}",
+            )
 
 
 async def _look(copy: Path, name: str, version: str, emit: Emit) -> None:
@@ -65,8 +100,10 @@ async def _look(copy: Path, name: str, version: str, emit: Emit) -> None:
         OutOfReachError: the chart cannot be had.
         RepositoryError: it does not take the hub's values.
     """
-    with tempfile.TemporaryDirectory(prefix="hubops-chart-") as directory:
-        home = make_home(Path(directory) / "helm")
+    with (
+        tempfile.TemporaryDirectory(prefix="hubops-chart-") as directory,
+        open_home(Path(directory) / "helm") as home,
+    ):
         helm = Helm(await require_tool("helm", emit), None, home, emit, Redactor())
         await _fetch(helm, copy / "hub-charts" / name)
         fleet = load_fleet(copy)

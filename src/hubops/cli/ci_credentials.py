@@ -3,7 +3,7 @@
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
-from hubops.cli.memory import memory_directory
+from hubops.clients.memory import memory_directory
 
 KUBECONFIG = "HUBOPS_KUBECONFIG"
 DOCKER = "DOCKER_AUTH_CONFIG"

@@ -1,5 +1,6 @@
 """hubops ci pull-request: everything that can be known of a change without a secret, a push or a cluster."""
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -11,23 +12,26 @@ import click
 
 from hubops import digest, run
 from hubops.cli import running
+from hubops.cli.ci_check import check_files, check_manifests
 from hubops.cli.docs import build_docs
 from hubops.cli.in_git import read_plain_in_git
 from hubops.cli.machine import load_workshop, project, registry_of
-from hubops.cli.plan import fleet_at, plan_from
+from hubops.cli.plan import plan_from
 from hubops.cli.progress import progress
 from hubops.cli.publish import publish
 from hubops.clients.git import Git
 from hubops.desired.images import reference
 from hubops.desired.model import Fleet
-from hubops.desired.problems import find_problems
+from hubops.desired.problems import Look
 from hubops.desired.repository import load_fleet
-from hubops.errors import HubopsError, MachineError, OutOfReachError
+from hubops.errors import HubopsError, MachineError, OutOfReachError, RepositoryError
 from hubops.events import Emit
 from hubops.report.exit_code import exit_code
-from hubops.report.model import Outcome, Result, Told
+from hubops.report.model import SHOWN_COMMIT, Outcome, Result
 from hubops.report.plan import outcome
+from hubops.run.branches import fleet_at
 from hubops.run.fleet import failed_outcome
+from hubops.run.try_image import Tried, try_images
 from hubops.secret import Redactor
 
 # Where CI systems say what a change is to be merged into.
@@ -38,35 +42,50 @@ _MAINTAINER = "Nothing is known to be wrong with the change. A maintainer can tr
 @click.command()
 @click.option("--base", default="", metavar="REF", help="What it is to be merged into. [default: found out]")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write the outcome as JUnit XML.")
-def command(base: str, junit: Path | None) -> None:
-    """Check the files, build the images that changed and run their notebooks, build the docs, and plan."""
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Also write what changes in the images, as JSON."
+)
+def command(base: str, junit: Path | None, images: Path | None) -> None:
+    """Check the files and manifests, build and test the images that changed, build the docs, and plan."""
     root, redactor = project(), Redactor()
+    tried: list[Tried] = []
     with progress(redactor) as emit:
-        outcomes = running.run(_pull_request(root, base, emit))
+        outcomes = running.run(_pull_request(root, base, tried, emit))
+    if images:
+        images.parent.mkdir(parents=True, exist_ok=True)
+        images.write_text(json.dumps([dict(one.as_json) for one in tried], indent=1) + "\n")
     publish(outcomes, "What a merge would do", os.environ, junit)
     raise SystemExit(exit_code(outcomes))
 
 
-async def _pull_request(root: Path, base: str, emit: Emit) -> list[Outcome]:
-    checked = await _check(root)
+async def _pull_request(root: Path, base: str, tried: list[Tried], emit: Emit) -> list[Outcome]:
+    """What there is to tell; adds to `tried` the images that did well."""
+    look = Look(root, (), await read_plain_in_git(root))
+    checked = check_files(look)
     docs = await _docs(root, emit)
     if any(found.result is Result.REFUSED for found in checked):
         return [*checked, *docs]
     fleet = load_fleet(root)
     async with AsyncExitStack() as stack:
         commit = await _base_commit(root, base, os.environ)
-        before = await stack.enter_async_context(fleet_at(root, commit)) if commit else None
-        images = [await _image(fleet, name, emit) for name in _changed_images(fleet, before)]
+        before, unknown = await _before(stack, root, commit)
         plans = plan_from(before, fleet, fleet.in_order()) if before else []
-    return [*checked, *images, *docs, *map(outcome, plans)]
+        manifests = await check_manifests(look, before, commit, plans, emit)
+        images = await _images(fleet, before, tried, emit)
+    return [*checked, *manifests, *unknown, *images, *docs, *map(outcome, plans)]
 
 
-async def _check(root: Path) -> list[Outcome]:
-    findings = find_problems(root, (), await read_plain_in_git(root))
-    told = [Told(problem.what, problem.where, problem.why, problem.hint) for problem in findings.problems]
-    wrong = [Outcome("check", one.where or one.what, Result.REFUSED, one.what, error=one) for one in told]
-    notes = "; ".join(findings.notes)
-    return wrong or [Outcome("check", "files", Result.DONE, notes or "no problems")]
+async def _before(stack: AsyncExitStack, root: Path, commit: str) -> tuple[Fleet | None, list[Outcome]]:
+    """What the change begins from, if it can be read: who mends a wrong file begins from one."""
+    if not commit:
+        return None, []
+    try:
+        return await stack.enter_async_context(fleet_at(root, commit)), []
+    except RepositoryError as error:
+        error.hint = (
+            f"This is so at {commit[:SHOWN_COMMIT]}, so that nobody can say what a merge would change."
+        )
+        return None, [replace(failed_outcome("hub", "before", error), result=Result.SKIPPED)]
 
 
 async def _docs(root: Path, emit: Emit) -> list[Outcome]:
@@ -80,20 +99,25 @@ async def _docs(root: Path, emit: Emit) -> list[Outcome]:
     return [Outcome("docs", "docs/", Result.DONE, "built", monotonic() - began)] if built else []
 
 
-async def _image(fleet: Fleet, name: str, emit: Emit) -> Outcome:
-    """Build an image without pushing it, and run its notebooks.
+async def _images(fleet: Fleet, before: Fleet | None, tried: list[Tried], emit: Emit) -> list[Outcome]:
+    names = _changed_images(fleet, before)
+    if not names:
+        return []
+    made, well = await try_images(fleet, names, registry_of(fleet), load_workshop(emit), emit, before=before)
+    tried += well.values()
+    return [_image(name, each, well.get(name)) for name, each in made.items()]
 
-    What cannot be asked or had here is nobody's fault in the change: then it is not done, and said so.
-    """
-    began, registry, workshop = monotonic(), registry_of(fleet), load_workshop(emit)
-    try:
-        note = await run.try_image(fleet, name, registry, workshop, emit)
-    except (OutOfReachError, MachineError) as error:
+
+def _image(name: str, made: run.MadeImage, tried: Tried | None) -> Outcome:
+    """What cannot be asked or had here is nobody's fault in the change: then it is not done, and said so."""
+    error = made.error
+    if error is None:
+        details = tried.lines if tried else ()
+        return Outcome("image", name, Result.DONE, made.note, made.took_s, details=details)
+    if isinstance(error, (OutOfReachError, MachineError)):
         error.hint = _MAINTAINER.format(name)
-        return replace(failed_outcome("image", name, error, monotonic() - began), result=Result.SKIPPED)
-    except HubopsError as error:
-        return failed_outcome("image", name, error, monotonic() - began)
-    return Outcome("image", name, Result.DONE, note, monotonic() - began)
+        return replace(failed_outcome("image", name, error, made.took_s), result=Result.SKIPPED)
+    return failed_outcome("image", name, error, made.took_s)
 
 
 def _changed_images(fleet: Fleet, before: Fleet | None) -> list[str]:
@@ -106,7 +130,7 @@ def _changed_images(fleet: Fleet, before: Fleet | None) -> list[str]:
 
 
 def _tag(fleet: Fleet, name: str) -> str:
-    notebooks = fleet.images[name] / "tests"
+    notebooks = fleet.images[name].directory / "tests"
     return reference(fleet, fleet.registry, name).tag + digest.of_tree(notebooks)
 
 

@@ -54,6 +54,8 @@ async def _run(fleet: Fleet, hub: Hub, steps: _Steps, emit: Emit, redactor: Reda
         if steps.setup:
             await run.check_setup(hub, session)
         if steps.build:
+            if steps.deploy:  # nothing is built for a cluster that cannot be had
+                await session.connection.opened()
             names = image_names(hub, *machine.top)
             await run.build_images(fleet, names, machine.registry, machine.workshop, emit, push=steps.push)
         if steps.deploy:

@@ -38,5 +38,5 @@ async def _python() -> str:
         return sys.executable
     bootstrap = paths.project_dir() / "toolchain" / "bootstrap.py"
     if not bootstrap.is_file():
-        raise MachineError("Sphinx is not installed", hint="pip install 'hubops[docs]'")
+        raise MachineError("Sphinx is not installed", hint="Install it: pip install 'hubops[docs]'")
     return (await process.run([sys.executable, bootstrap, "python", "docs"])).strip()

@@ -1,21 +1,26 @@
 """Putting together what this machine offers for a hub's cluster: the value that run.py works with."""
 
+import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from hubops.cli.edge import require_edge
 from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
 from hubops.cli.secret_source import people_of, secrets_of
+from hubops.clients.buildctl import Buildctl
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
 from hubops.errors import MachineError, RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Bench, Workshop
-from hubops.local import base_image, host
+from hubops.local import base_image, host, paths
 from hubops.local import secrets as local_secrets
 from hubops.local.buildkit import require_builder
 from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
+from hubops.local.room import find_room
 from hubops.local.toolchain import require_tool
 from hubops.run import Machine, Session, Ways
 from hubops.secret import Redactor
@@ -29,7 +34,9 @@ def local_instance() -> Instance:
     return load_instance(os.environ.get(INSTANCE_VARIABLE, DEFAULT_NAME))
 
 
-async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
+async def load_machine(
+    fleet: Fleet, cluster: Cluster, emit: Emit, redactor: Redactor | None = None
+) -> Machine:
     """What is needed to build for, deploy to and verify on a cluster.
 
     Raises:
@@ -37,7 +44,7 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
     """
     instance = local_instance() if cluster.local else None
     if instance and not instance.kubeconfig.exists():
-        hint = "Make it: ./start. If it was made with sudo, use sudo here too."
+        hint = "Make it: hubops start. If it was made with sudo, use sudo here too."
         raise MachineError("the local cluster is not there", where=str(instance.kubeconfig), hint=hint)
     return Machine(
         cluster=cluster,
@@ -45,7 +52,7 @@ async def load_machine(fleet: Fleet, cluster: Cluster, emit: Emit) -> Machine:
         kubectl=await require_tool("kubectl", emit),
         kubeconfig=instance.kubeconfig if instance else None,
         context=instance.context if instance else cluster.context,
-        workshop=load_workshop(emit),
+        workshop=load_workshop(emit, redactor),
         registry=instance.registry if instance else fleet.registry,
         url=instance.url if instance else cluster.url,
         secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
@@ -63,7 +70,7 @@ def load_ways(fleet: Fleet, emit: Emit, redactor: Redactor) -> Ways:
     """How commands get to the fleet's clusters; the local one needs its edge before its hubs."""
 
     async def machine(cluster: Cluster) -> Machine:
-        return await load_machine(fleet, cluster, emit)
+        return await load_machine(fleet, cluster, emit, redactor)
 
     async def prepare(session: Session) -> None:
         if session.machine.cluster.local:
@@ -79,29 +86,33 @@ def registry_of(fleet: Fleet) -> str:
     return instance.registry if local and instance.kubeconfig.exists() else fleet.registry
 
 
-def load_workshop(emit: Emit) -> Workshop:
+def load_workshop(emit: Emit, redactor: Redactor | None = None) -> Workshop:
     """The registry's client, and a bench that is set up when the first image is built."""
     made: list[Bench] = []
+    alone = asyncio.Lock()
 
     async def bench() -> Bench:
-        if not made:
-            made.append(await _bench(emit))
+        async with alone:
+            if not made:
+                made.append(await _bench(emit))
         return made[0]
 
-    return Workshop(Registry(), bench)
+    return Workshop(Registry(), bench, paths.state_dir() / "builds", (redactor or Redactor()).mask)
 
 
 async def _bench(emit: Emit) -> Bench:
+    async def caddy() -> Path:
+        return (await require_tool("caddy", emit)).parent
+
     builder = await require_builder(emit)
     base = await base_image.find_base(emit)
     bundle = host.find_ca_bundle()
     return Bench(
         builder,
+        lambda: find_room(paths.DATA_DIR if isinstance(builder, Buildctl) else Path(tempfile.gettempdir())),
         secrets={"ca": bundle} if bundle else {},
-        contexts={
-            "caddy": (await require_tool("caddy", emit)).parent,
-            **({base_image.NAME: base} if base else {}),
-        },
+        stand_ins={base_image.NAME: base} if base else {},
+        tools={"caddy": caddy},
     )
 
 

@@ -9,7 +9,7 @@ from hubops.cli.lazy import LazyGroup
 from hubops.errors import HubopsError
 
 _COMMANDS = {
-    "archive": ("hubops.cli.archive", "A hub's database and homes into a directory."),
+    "archive": ("hubops.cli.archive", "A hub's database and homes into a directory or bucket."),
     "build": ("hubops.cli.build", "The images of the repository."),
     "chart": ("hubops.cli.chart", "The chart of a hub: another version."),
     "check": ("hubops.cli.check", "Say everything that is wrong in the repository; offline."),
@@ -19,6 +19,7 @@ _COMMANDS = {
     "deploy.py": ("hubops.cli.deploy_py", "The original command line: one hub."),
     "disable": ("hubops.cli.disable", "Let a hub not run for a while; its data stays."),
     "enable": ("hubops.cli.disable:enable", "Let a disabled hub run again."),
+    "images": ("hubops.cli.images", "The images of the registry: delete what nobody needs."),
     "history": ("hubops.cli.status:history", "The deploys of hubs, the newest first."),
     "init": ("hubops.cli.init", "Make a directory an operations repository."),
     "local": ("hubops.cli.local", "The local cluster: up, down, status."),

@@ -21,7 +21,7 @@ from hubops.desired.repository import STAGES, load_fleet
 from hubops.desired.settings import read_clusters
 from hubops.desired.values import JUPYTERHUB
 from hubops.errors import UsageError
-from hubops.names import is_dns_label
+from hubops.names import is_dns_label, is_reserved
 from hubops.scaffold.changes import Changes
 from hubops.scaffold.hub_files import NewHub, copied_files, hub_files
 from hubops.scaffold.logins import form_of
@@ -29,7 +29,6 @@ from hubops.scaffold.providers import PROVIDERS
 from hubops.scaffold.repository_files import image_files
 
 # Namespaces that are not a hub's: hubops' own and Kubernetes'.
-_TAKEN = {"default", "edge", "hubops"}
 
 
 @click.command()
@@ -71,12 +70,14 @@ def command(**options: Any) -> None:
 
 def _require_name(name: str, fleet: Fleet) -> None:
     if name in fleet.hubs:
-        raise UsageError(f"there is a hub {name} already", where=f"hub-charts/{name}/")
+        raise UsageError(
+            f"there is a hub {name} already", where=f"hub-charts/{name}/", hint="Choose another name."
+        )
     if not is_dns_label(name):
         raise UsageError(
             f"{name} cannot name a hub", hint="Use lower-case letters, digits and -, first a letter."
         )
-    if name in _TAKEN or name.startswith("kube-"):
+    if is_reserved(name):
         why = "the hub's namespace would have this name, and it is another's"
         raise UsageError(f"{name} cannot name a hub", why=why, hint="Take another name.")
 

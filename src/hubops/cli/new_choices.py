@@ -106,7 +106,9 @@ def choose_image(fleet: Fleet, wishes: Wishes, like: Hub | None) -> str:
     Raises:
         UsageError: there is no such image, or several could be meant.
     """
-    own = {name: path for name, path in fleet.images.items() if path.parent.name == "user-images"}
+    own = {
+        name: image for name, image in fleet.images.items() if image.directory.parent.name == "user-images"
+    }
     if wishes.image and wishes.image not in fleet.images:
         raise UsageError(
             f"nothing builds the image {wishes.image}",
@@ -170,6 +172,8 @@ def pick(question: str, option: str, known: Mapping[str, object]) -> str:
     """One of several names, asked for on a terminal."""
     names = sorted(known)
     if not sys.stdin.isatty() or not names:
-        hint = f"Known: {', '.join(names)}." if names else "There is none yet."
-        raise UsageError(f"nobody said {option}", hint=hint)
+        hint = f"Give it one of: {', '.join(names)}." if names else "There is none yet: make one first."
+        raise UsageError(
+            f"{option} is missing", why="nothing says which it is, and nobody can be asked", hint=hint
+        )
     return str(click.prompt(question, type=click.Choice(names), err=True))

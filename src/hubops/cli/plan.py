@@ -1,11 +1,7 @@
 """hubops plan: what a deploy would do, and why."""
 
 import json
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -13,13 +9,13 @@ from hubops import run
 from hubops.cli import running
 from hubops.cli.machine import load_machine, load_ways, local_top, project
 from hubops.cli.progress import progress
-from hubops.clients.git import Git
 from hubops.desired.model import Cluster, Fleet, Hub
 from hubops.desired.repository import load_fleet
 from hubops.events import Emit
 from hubops.plan.model import CHANGES, HubPlan
 from hubops.report.plan import format_plan, outcome
 from hubops.report.summary import format_summary
+from hubops.run.branches import fleet_at
 from hubops.secret import Redactor
 
 _CHANGES_CODE = 10
@@ -50,19 +46,6 @@ def command(hubs: tuple[str, ...], against: str, form: str, exit_code: bool) -> 
     click.echo(redactor.mask(text))
     if exit_code and any(plan.action in CHANGES for plan in plans):
         raise SystemExit(_CHANGES_CODE)
-
-
-@asynccontextmanager
-async def fleet_at(root: Path, ref: str) -> AsyncIterator[Fleet]:
-    """The fleet as a commit has it; its files are gone at the end.
-
-    Raises:
-        RepositoryError: there is no such commit, or a file of it is wrong.
-    """
-    with tempfile.TemporaryDirectory(prefix="hubops-base-") as directory:
-        base = Path(directory) / "base"
-        await Git(root).export(ref, base)
-        yield load_fleet(base)
 
 
 def plan_from(before: Fleet, fleet: Fleet, hubs: list[Hub]) -> list[HubPlan]:

@@ -1,13 +1,18 @@
-"""How events look: live on a terminal, plain lines elsewhere; always on standard error."""
+"""How events look: live on a terminal, plain lines elsewhere, folded in CI; always on standard error."""
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
+from hubops.cli.live import live, text_of
 from hubops.errors import HubopsError
-from hubops.events import CommandStarted, Emit, Event, Line, Remark, StepEnded, StepStarted
+from hubops.events import Emit, Event, Output
+from hubops.report.groups import find_forge, format_group
 from hubops.secret import Redactor
 
 
@@ -42,60 +47,18 @@ def _mask_error(error: BaseException, mask: Callable[[str], str]) -> None:
 def _sink(mask: Callable[[str], str]) -> Iterator[Emit]:
     verbose = bool(click.get_current_context().find_root().params.get("verbose"))
     if sys.stderr.isatty() and not verbose:
-        with _live(mask) as emit:
+        with live(mask) as emit:
             yield emit
         return
+    forge = None if verbose else find_forge(os.environ)
+    began = time.time()
 
     def show(event: Event) -> None:
-        text = _text(event, verbose=verbose)
+        text = text_of(event, verbose=verbose)
+        if isinstance(event, Output) and forge:
+            lines = Path(event.file).read_text(errors="replace").splitlines()
+            text = "\n".join(format_group(forge, event.title, lines, began, time.time()))
         if text:
             print(mask(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
 
     yield show
-
-
-def _text(event: Event, *, verbose: bool) -> str:
-    match event:
-        case StepStarted(title):
-            return f"   {title} ..."
-        case StepEnded(title, took_s, failed, note):
-            mark = "!!" if failed else "ok"
-            return f"{mark} {title}{f': {note}' if note else ''} ({took_s:.1f} s)"
-        case CommandStarted(text):
-            return f"$  {text}"
-        case Remark(text):
-            return f"!  {text}"
-        case Line(text):
-            return f"     {text}" if verbose else ""
-
-
-@contextmanager
-def _live(mask: Callable[[str], str]) -> Iterator[Emit]:
-    from rich.console import Console  # noqa: PLC0415 - slow to import, needed on terminals only
-    from rich.live import Live  # noqa: PLC0415
-    from rich.spinner import Spinner  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415 - what programs print is no markup
-
-    console = Console(stderr=True, highlight=False)
-    running: list[str] = []
-    spinner = Spinner("dots", "")
-    with Live(spinner, console=console, transient=True, refresh_per_second=8) as live:
-
-        def emit(event: Event) -> None:
-            match event:
-                case StepStarted(title):
-                    running.append(title)
-                case StepEnded(title):
-                    running.remove(title)
-                    live.console.print(mask(_text(event, verbose=False)), markup=False)
-                case CommandStarted() | Remark():
-                    live.console.print(
-                        mask(_text(event, verbose=False)), markup=False, style="dim", soft_wrap=True
-                    )
-                case Line(text):
-                    line = f"{running[-1] if running else ''}  {mask(text)}"
-                    spinner.update(text=Text(line[: console.width - 4]))
-                    return
-            spinner.update(text=Text(running[-1] if running else ""))
-
-        yield emit

@@ -29,6 +29,10 @@ def command(hub: str, files: bool, without_archive: bool, yes_remove: str) -> No
 
     Its data must be in an archive that is not older than its last deploy. There is no way back but that archive.
     """
+    if files and (without_archive or yes_remove):
+        raise click.UsageError(
+            "--files touches no data, and takes neither --without-archive nor --yes-remove"
+        )
     fleet = load_fleet(project())
     wanted = fleet.require_hub(hub)
     if files:

@@ -1,5 +1,7 @@
 """hubops remove --files: the files of a hub that is not wanted any more; nothing live is touched."""
 
+from collections.abc import Iterable
+
 import click
 
 from hubops.cli import running
@@ -21,7 +23,7 @@ def remove_files(fleet: Fleet, hub: Hub) -> None:
     files = removed_files(fleet, hub)
     running.run(_require_committed(fleet, list(files)))
     write(fleet, Changes(fleet.root, files), [hub.name])
-    click.echo(_stays(hub))
+    click.echo(_stays(hub, files))
 
 
 async def _require_committed(fleet: Fleet, names: list[str]) -> None:
@@ -40,8 +42,9 @@ async def _require_committed(fleet: Fleet, names: list[str]) -> None:
         )
 
 
-def _stays(hub: Hub) -> str:
+def _stays(hub: Hub, gone: Iterable[str]) -> str:
+    places = sorted({"/".join(name.split("/")[:2]) for name in gone})
     return f"""
 Nothing live was removed. On the cluster {hub.cluster.name} the release {hub.release} goes on in namespace {hub.namespace},
 with its people's homes and its database, and no deploy touches it any more.
-To have the files back: git restore hub-charts/{hub.name}"""
+To have the files back: git restore {" ".join(places)}"""

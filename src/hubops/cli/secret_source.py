@@ -105,6 +105,7 @@ def _own_part(hub: Hub, values: Any) -> Values:
             f"the secrets of {hub.name} hold {', '.join(others)}",
             where=f"secrets/{hub.name}.yaml",
             why=f"only those of JupyterHub's chart, below {hub.prefix}, are deployed",
+            hint=f"Take them out: hubops secrets edit {hub.name}",
         )
     own: Values = values[hub.prefix] if hub.prefix else values
     return own

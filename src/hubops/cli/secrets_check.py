@@ -19,7 +19,7 @@ from hubops.clients.sops_failures import METADATA, recipients
 from hubops.desired.files import read_secrets
 from hubops.desired.model import Fleet, Hub, Problem, Values
 from hubops.desired.repository import load_fleet
-from hubops.desired.secret_check import check_secrets
+from hubops.desired.secret_check import check_secrets, lacking
 from hubops.desired.secret_files import SecretState
 from hubops.desired.secret_keys import find_missing
 from hubops.errors import HubopsError, RepositoryError
@@ -80,8 +80,7 @@ async def _look(row: _Row, root: Path, hub: Hub, config: sops_config.Config, emi
         _look_at_recipients(row, recipients(values[METADATA]), config)
         values = await (await require_sops(hub, emit)).decrypt(file.content, file.name)
     if missing := find_missing(hub, values):
-        hint = f"Put them in: hubops secrets edit {hub.name}"
-        raise RepositoryError(f"{file.name} lacks {', '.join(missing)}", where=file.name, hint=hint)
+        raise lacking(hub, file.name, missing)
 
 
 def _look_at_recipients(row: _Row, found: list[str], config: sops_config.Config) -> None:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -11,10 +11,10 @@ import click
 from hubops.cli import running
 from hubops.cli.machine import project
 from hubops.cli.main import format_error
-from hubops.cli.memory import memory_directory
 from hubops.cli.progress import progress
 from hubops.cli.sealed import Sealed, bench, put_back, require_sealed, sops_for
 from hubops.clients import process
+from hubops.clients.memory import memory_directory
 from hubops.clients.sops import Sops
 from hubops.desired.files import telling_no_value
 from hubops.desired.model import Fleet, Hub, Problem
@@ -23,7 +23,7 @@ from hubops.desired.repository import load_fleet
 from hubops.desired.schema import dotted
 from hubops.desired.values import leaves
 from hubops.desired.yaml import Document, parse_yaml
-from hubops.errors import ProgramError, RepositoryError
+from hubops.errors import ProgramError, RepositoryError, UsageError
 from hubops.events import Emit
 from hubops.local.toolchain import require_tool
 from hubops.scaffold.rotation import changed_keys
@@ -66,12 +66,22 @@ async def _edit(fleet: Fleet, hub: Hub, file: Sealed, emit: Emit) -> list[str]:
 
 async def _edited(text: Path, old: str) -> bool:
     """Whether the person saved something else."""
-    named = (os.environ.get(name) for name in ("SOPS_EDITOR", "VISUAL", "EDITOR"))
-    editor = shlex.split(next(filter(None, named), "vi"))
+    editor = shlex.split(_editor(os.environ))
     if code := await process.attend([*editor, text]):
         hint = "Nothing was changed. Another editor: EDITOR=nano hubops secrets edit"
         raise ProgramError(f"{editor[0]} ended with {code}", hint=hint)
     return text.read_text() != old
+
+
+def _editor(environment: Mapping[str, str]) -> str:
+    named = (environment.get(name) for name in ("SOPS_EDITOR", "VISUAL", "EDITOR"))
+    editor = next(filter(None, named), "")
+    if not editor and not sys.stdin.isatty():
+        raise UsageError(
+            "this is no terminal, so nobody can edit here",
+            hint="Run it on a terminal, or let EDITOR name a program that changes the file by itself.",
+        )
+    return editor or "vi"
 
 
 async def _problems(hub: Hub, sops: Sops, text: Path, copies: Path) -> list[Problem]:

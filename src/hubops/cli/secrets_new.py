@@ -17,7 +17,7 @@ from hubops.desired.model import Hub, Values
 from hubops.desired.repository import load_fleet
 from hubops.desired.schema import dotted
 from hubops.desired.secret_keys import PASSWORDS, find_missing, uses_passwords
-from hubops.desired.values import leaves, prefixed
+from hubops.desired.values import leaves, path_below, prefixed, texts
 from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.local.secrets import generate
@@ -61,7 +61,7 @@ def _refuse(root: Path, hub: Hub) -> None:
 
 async def _new(root: Path, hub: Hub, emit: Emit, redactor: Redactor) -> list[str]:
     name, values = f"secrets/{hub.name}.yaml", _values(hub)
-    redactor.add(Secret(str(value)) for _, value in leaves(values))
+    redactor.add(map(Secret, texts(values)))
     config, owner = open_draft(root, NAME), None
     if config.before is None:
         owner = await _owner(emit)
@@ -102,7 +102,7 @@ def _written(hub: Hub, values: Values, name: str) -> list[str]:
     keys = [f"+ {dotted(path)}" for path, _ in leaves(prefixed(hub, values))]
     missing = [
         f"Still to be put in, with hubops secrets edit {hub.name}:",
-        *find_missing(hub, prefixed(hub, values)),
+        *(dotted(path_below(hub, path)) for path in find_missing(hub, prefixed(hub, values))),
     ]
     return [f"{name} written, encrypted:", *keys, *(missing if len(missing) > 1 else [])]
 

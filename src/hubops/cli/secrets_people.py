@@ -14,7 +14,7 @@ from hubops.cli.secrets_rotate import apply
 from hubops.clients.sops import Sops
 from hubops.desired.model import Fleet, Values
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import leaves
+from hubops.desired.values import texts
 from hubops.errors import RepositoryError
 from hubops.events import Emit, Remark
 from hubops.local.secrets import generate
@@ -115,7 +115,7 @@ async def _reseal(work: _Work, *, renew: bool) -> list[str]:
 
 
 async def _renew(work: _Work, file: Sealed, sops: Sops, copy: Path, values: Values) -> None:
-    work.redactor.add(Secret(str(value)) for _, value in leaves(values))
+    work.redactor.add(map(Secret, texts(values)))
     hub = work.fleet.hubs.get(file.owner) if file.name.startswith("secrets/") else None
     paths = rotation.present(hub, values) if hub else []
     changes = rotation.changes(hub, values, generate(), paths) if hub else []

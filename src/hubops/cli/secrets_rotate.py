@@ -12,7 +12,7 @@ from hubops.cli.sealed import bench, put_back, require_sealed, sops_for
 from hubops.clients.sops import Sops
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
-from hubops.desired.values import leaves
+from hubops.desired.values import texts
 from hubops.events import Emit
 from hubops.local.secrets import generate
 from hubops.local.toolchain import require_tool
@@ -39,7 +39,7 @@ async def _rotate(fleet: Fleet, hub: Hub, keys: tuple[str, ...], emit: Emit, red
     file = require_sealed(fleet.root, hub)
     sops = sops_for(fleet, await require_tool("sops", emit), file)
     values = await sops.decrypt(file.content, file.name)
-    redactor.add(Secret(str(value)) for _, value in leaves(values))
+    redactor.add(map(Secret, texts(values)))
     paths = rotation.choose(hub, values, keys)
     with bench(fleet.root, [file.name]) as copies:
         copy = copies / file.name

@@ -46,4 +46,4 @@ def _read(names: tuple[str, ...]) -> list[Status]:
     fleet, redactor = load_fleet(project()), Redactor()
     hubs = [fleet.require_hub(name) for name in names] or fleet.in_order()
     with progress(redactor) as emit:
-        return running.run(run.read_statuses(hubs, load_ways(fleet, emit, redactor)))
+        return running.run(run.read_statuses(fleet, hubs, load_ways(fleet, emit, redactor)))

@@ -13,6 +13,7 @@ from hubops.desired.access import login_of, read_access
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
 from hubops.desired.people import PEOPLE_LISTS, hidden_lists, username_pattern, with_people
 from hubops.desired.repository import load_fleet
+from hubops.desired.schema import dotted
 from hubops.desired.values import image_names, of_jupyterhub, render_values
 from hubops.errors import RefusedError
 from hubops.events import Emit
@@ -21,7 +22,6 @@ from hubops.scaffold.people import Lists
 from hubops.secret import Redactor
 
 _now = click.option("--now", is_flag=True, help="Do it on the running hub as well, at once.")
-_admin = click.option("--admin", is_flag=True, help="As an admin, or: no longer as one.")
 
 
 @click.group(help="The people of a hub, in its people.yaml.")
@@ -54,7 +54,7 @@ def _require_plain(hub: Hub) -> None:
 @command.command()
 @click.argument("hub")
 @click.argument("names", nargs=-1, required=True)
-@_admin
+@click.option("--admin", is_flag=True, help="As admins.")
 @_now
 def add(hub: str, names: tuple[str, ...], admin: bool, now: bool) -> None:  # noqa: FBT001 - click's way
     """Let NAMES come to HUB."""
@@ -67,10 +67,10 @@ def add(hub: str, names: tuple[str, ...], admin: bool, now: bool) -> None:  # no
 @click.argument("hub")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--block", is_flag=True, help="Keep them out also where a team, or everybody, may come.")
-@_admin
+@click.option("--admin", is_flag=True, help="They are admins no longer, and may still come.")
 @_now
 def remove(hub: str, names: tuple[str, ...], block: bool, admin: bool, now: bool) -> None:  # noqa: FBT001 - click's way
-    """Let NAMES come to HUB no longer; with --admin they come as anybody. Their homes stay."""
+    """Let NAMES come to HUB no longer. Their homes stay."""
     if block and admin:
         raise click.UsageError("--admin lets them come, --block does not")
     edit = _Edit(hub)
@@ -81,7 +81,11 @@ def remove(hub: str, names: tuple[str, ...], block: bool, admin: bool, now: bool
     edit.lists.remove(names, block=block)
     if not block and not edit.is_closed():
         edit.lists.remarks.append(f"others than the named may come to {hub}: to keep somebody out, --block")
-    edit.write("The next deploy ends their servers, sessions and tokens; their homes stay.", now=now)
+    edit.write(
+        "The next deploy ends their servers, sessions and tokens; their homes stay.",
+        now=now,
+        leaving=len(names),
+    )
 
 
 class _Edit:
@@ -100,8 +104,8 @@ class _Edit:
     def is_closed(self) -> bool:
         return read_access(self._own(with_people(self.hub, self.values))).closed
 
-    def write(self, meaning: str, *, now: bool) -> None:
-        """Write the file, and say what it means; with `now` do it on the hub."""
+    def write(self, meaning: str, *, now: bool, leaving: int = 0) -> None:
+        """Write the file, and say what it means; with `now` do it on the hub, which so many are to leave."""
         self._refuse_hidden()
         text = write([self.draft])
         click.echo(text, nl=False)
@@ -110,12 +114,12 @@ class _Edit:
         if not text:
             click.echo("nothing to change in the file", err=True)
         if now:
-            self._apply()
+            self._apply(leaving)
 
-    def _apply(self) -> None:
+    def _apply(self, leaving: int) -> None:
         hub, redactor = load_fleet(self.fleet.root).hubs[self.hub.name], Redactor()
         with progress(redactor) as emit:
-            made = running.run(_on_hub(self.fleet, hub, emit, redactor))
+            made = running.run(_on_hub(self.fleet, hub, leaving, emit, redactor))
         done = f"deploy {made.number} has these people" if made.number else "the hub had these people already"
         click.echo(f"{hub.name}: {done}. Commit people.yaml: the next deploy goes by it.", err=True)
 
@@ -124,7 +128,7 @@ class _Edit:
         for key in sorted(self.lists.changed & hidden.keys()):
             raise RefusedError(
                 f"{key} of {self.hub.name}'s people.yaml counts for nothing",
-                where=hidden[key],
+                where=dotted(hidden[key]),
                 why="what values say wins",
                 hint="Take it out there, and write the names into people.yaml.",
             )
@@ -140,7 +144,7 @@ def _rendered(fleet: Fleet, hub: Hub) -> Values:
     return render_values(hub, images, *top)
 
 
-async def _on_hub(fleet: Fleet, hub: Hub, emit: Emit, redactor: Redactor) -> run.Made:
+async def _on_hub(fleet: Fleet, hub: Hub, leaving: int, emit: Emit, redactor: Redactor) -> run.Made:
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
-        return await run.apply_people(hub, session)
+        return await run.apply_people(hub, session, leaving=leaving)

@@ -14,6 +14,7 @@ from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
 from hubops.errors import RefusedError
 from hubops.events import Emit
+from hubops.run.verify import verify_hub
 from hubops.secret import Redactor
 
 
@@ -38,7 +39,7 @@ def command(hub: str, form: str) -> None:
 async def _verify(fleet: Fleet, hub: Hub, emit: Emit, redactor: Redactor) -> Proof:
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
-        return await run.verify_hub(hub, session)
+        return await verify_hub(hub, session)
 
 
 def format_proof(hub: str, proof: Proof) -> str:

@@ -18,6 +18,7 @@ def copy_context(source: Path, target: Path) -> None:
     another one's file. So a file's time follows from its content; all are after SOURCE_DATE_EPOCH, which
     then replaces them in the image.
     """
+    target.mkdir(parents=True, exist_ok=True)
     for path in (p for p in sorted(source.rglob("*")) if p.is_symlink() or p.is_file()):
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ _PLACE = re.compile(r"Dockerfile:(\d+)")
 _ERROR = re.compile(r"(?:error|ERROR): (?:failed to build: )?(?:failed to solve: )?(.*)")
 _EXIT_CODE = re.compile(r"did not complete successfully: exit code: (\d+)")
 _DISK_FULL = "no space left on device"
+_CUT = "failed to copy: unsupported offset"
 _KILLED = "137"  # 128 + SIGKILL
 _CREATE = (
     "docker buildx create --use --driver-opt network=host"
@@ -34,7 +35,9 @@ _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
         "Run it again: BuildKit is started when it does not answer.",
     ),
     (
-        re.compile(r"unsupported frontend capability|network\.host is not allowed"),
+        re.compile(
+            r"unsupported frontend capability|exporter is not supported for|network\.host is not allowed"
+        ),
         MachineError,
         "the builder of docker buildx cannot do what is needed",
         f"Update Docker to 23 or newer, or make a builder that can: {_CREATE}",
@@ -64,6 +67,18 @@ _CAUSES: list[tuple[re.Pattern[str], type[HubopsError], str, str]] = [
         "a base image cannot be had",
         "Check its name in the Dockerfile, and that its registry answers.",
     ),
+    (
+        re.compile(r"failed to fetch (oauth|anonymous) token.*: 40[13]"),
+        RegistryError,
+        "the registry refuses the login",
+        "Log in to it with docker login, as somebody who may push.",
+    ),
+    (
+        re.compile(r"failed to fetch (oauth|anonymous) token"),
+        OutOfReachError,
+        "the registry's token service cannot be reached",
+        "Run it again when it answers: finished steps are kept.",
+    ),
 ]
 
 
@@ -72,6 +87,10 @@ class BuildLog:
 
     def __init__(self, on_line: Callable[[str], None] = lambda _line: None) -> None:
         self._on_line = on_line
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget what was printed: the build is tried once more."""
         self._steps: dict[str, deque[str]] = {}
         self._failed = ""
         self._line = ""
@@ -89,6 +108,11 @@ class BuildLog:
             self._line = place[1]
         elif error := _ERROR.fullmatch(line):
             self._error = error[1]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it failed over what an earlier build left when its disk was full or its BuildKit killed."""
+        return _CUT in self._error
 
     @property
     def line(self) -> int:

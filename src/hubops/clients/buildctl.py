@@ -1,11 +1,15 @@
 """BuildKit through its own client, buildctl."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubops.clients import process
 from hubops.clients.build_context import SOURCE_DATE_EPOCH
-from hubops.clients.builder import Builder, Workplace
+from hubops.clients.builder import Builder, BuildRequest, Workplace, cache_from, cache_to, is_layout
+from hubops.clients.image_documents import Documents, read_documents
+from hubops.errors import ProgramError
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,10 @@ class Buildctl(Builder):
     buildctl: Path
     address: str
     list_stages = "--opt=requestid=frontend.targets"
+
+    def collect(self) -> list[str]:
+        """As `Builder.collect`."""
+        return [str(self.buildctl), f"--addr={self.address}", "prune", "--filter=id==none"]
 
     def command(self, place: Workplace) -> list[str]:
         """As `Builder.command`."""
@@ -28,14 +36,30 @@ class Buildctl(Builder):
         ]
         command += [f"--opt=build-arg:{name}={value}" for name, value in request.arguments.items()]
         command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
-        for number, (name, path) in enumerate(request.contexts.items()):
+        for number, (name, path) in enumerate(place.contexts.items()):
             command += _named_context(f"context{number}", name, path)
+        command += [f"--opt=context:{name}=docker-image://{image}" for name, image in request.images.items()]
+        command += [f"--opt=target={request.target}"] if request.target else []
+        command += [f"--opt=platform={','.join(request.platforms)}"] if request.platforms else []
+        command += [f"--import-cache={cache_from(reference)}" for reference in request.caches]
+        command += [f"--export-cache={cache_to(request.cache)}"] if request.cache else []
         return command
+
+    async def describe(self, request: BuildRequest, digest: str, on_line: Callable[[str], None]) -> Documents:
+        """As `Builder.describe`; BuildKit keeps the documents of what it built last, and gives them at once."""
+
+        async def fetch(one: str) -> bytes:
+            command = [str(self.buildctl), f"--addr={self.address}", "debug", "get", one]
+            return (await process.run(command)).encode()
+
+        try:
+            return await read_documents(digest, fetch, fetch)
+        except ProgramError:
+            return await super().describe(request, digest, on_line)
 
 
 def _named_context(key: str, name: str, path: Path) -> list[str]:
-    index = path / "index.json"
-    if index.is_file():
-        digest = json.loads(index.read_text())["manifests"][0]["digest"]
+    if is_layout(path):
+        digest = json.loads((path / "index.json").read_text())["manifests"][0]["digest"]
         return [f"--oci-layout={key}={path}", f"--opt=context:{name}=oci-layout://{key}@{digest}"]
     return [f"--local={key}={path}", f"--opt=context:{name}=local:{key}"]

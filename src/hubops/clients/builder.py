@@ -14,32 +14,59 @@ from pathlib import Path
 from hubops.clients import process
 from hubops.clients.build_context import copy_context
 from hubops.clients.build_log import BuildLog
+from hubops.clients.image_documents import Documents, read_packed
 from hubops.clients.registry import base_url
 from hubops.errors import BuildError, ProgramError
+
+# What of a context BuildKit looks for beside the Dockerfile.
+_BESIDE = ("Dockerfile.dockerignore",)
+# Of every image, so that it has one digest wherever it goes.
+_FORM = {
+    "oci-mediatypes": "true",
+    # zstd is several times faster than gzip on both ends; every containerd since 1.5 reads it.
+    "compression": "zstd",
+    "compression-level": "3",
+    "force-compression": "true",
+    "rewrite-timestamp": "true",
+}
 
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build, and as what. `contexts` are named ones: a directory, or an OCI layout for an image name."""
+    """What to build, and as what.
+
+    `contexts` are named ones: a directory, or an OCI layout for an image's name; those in `as_is` are sent with the
+    modes and empty directories that a clone does not have. `images` are references by digest for other images' names.
+    Without a `target` the last stage is the image, without `platforms` it is for that of the builder. Steps that one
+    of `caches` has are not done again; those of this build go to `cache`, where the builder can do that, and a cache
+    that cannot be had or written fails no build.
+    """
 
     context: Path
     reference: str
     push: bool
     secrets: Mapping[str, Path] = field(default_factory=dict)
     contexts: Mapping[str, Path] = field(default_factory=dict)
+    as_is: frozenset[str] = frozenset()
+    images: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    platforms: Sequence[str] = ()
+    caches: Sequence[str] = ()
+    cache: str = ""
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """One build's own `directory`: the context as BuildKit gets it, and the operator's Docker configuration.
+    """One build's own `directory`: the contexts as BuildKit gets them, and the operator's Docker configuration.
 
-    `dockerfile` is the directory of the Dockerfile, the context unless it is changed.
+    `dockerfile` is the directory of the Dockerfile, the context unless it is changed; `contexts` are named ones.
     """
 
     request: BuildRequest
     directory: Path
     context: Path
+    contexts: Mapping[str, Path]
     dockerfile: Path
     docker_config: Path
 
@@ -49,6 +76,10 @@ class Builder(ABC):
 
     # Instead of building, list the stages of the Dockerfile, one a line, under a line of headings.
     list_stages: str
+
+    @abstractmethod
+    def collect(self) -> list[str]:
+        """The program, told to remove what nobody needs and to keep all that could save a step."""
 
     @abstractmethod
     def command(self, place: Workplace) -> list[str]:
@@ -66,10 +97,30 @@ class Builder(ABC):
             OutOfReachError: a registry cannot be reached.
         """
         async with _workplace(request) as place:
-            metadata = place.directory / "metadata.json"
-            outputs = [f"--output={_output(request)}", f"--metadata-file={metadata}"]
-            await self._run(place, outputs, BuildLog(on_line))
-            return str(json.loads(metadata.read_text())["containerimage.digest"])
+            return await self._build(place, _pushed(request), on_line)
+
+    async def lay_out(self, request: BuildRequest, layout: Path, on_line: Callable[[str], None]) -> str:
+        """Build and write the image as an OCI layout, with the digest that a push would give; nothing is pushed.
+
+        Raises:
+            as `build`.
+        """
+        async with _workplace(request) as place:
+            options = {"type": "oci", "tar": "false", "dest": str(layout)}
+            return await self._build(place, options, on_line)
+
+    async def describe(self, request: BuildRequest, digest: str, on_line: Callable[[str], None]) -> Documents:
+        """Manifest and configuration of an image that `build` gave the digest of; nothing is pushed.
+
+        Raises:
+            ValueError: BuildKit does not give them.
+            as `build`.
+        """
+        del digest  # it is built again, for a client that cannot ask for what BuildKit keeps
+        async with _workplace(request) as place:
+            archive = place.directory / "image.tar"
+            await self._run(place, [f"--output=type=oci,dest={archive},{_joined(_FORM)}"], BuildLog(on_line))
+            return await read_packed(archive)
 
     async def save(self, request: BuildRequest, archive: Path, on_line: Callable[[str], None]) -> None:
         """Build and write what `docker load` reads; nothing is pushed.
@@ -84,10 +135,10 @@ class Builder(ABC):
     async def run_after(
         self, request: BuildRequest, instructions: str, result: str, on_line: Callable[[str], None]
     ) -> bytes:
-        """Carry out `instructions` as if they ended the request's Dockerfile; returns the file `result`.
+        """Carry out `instructions` as if they ended the request's image; returns the file `result`.
 
-        What the image itself needs comes from BuildKit's cache where it was built before; nothing becomes
-        an image, and nothing is pushed. `result` is an absolute path in the image.
+        It is done for the builder's own platform. What the image itself needs comes from BuildKit's cache where
+        it was built before; nothing becomes an image, and nothing is pushed. `result` is an absolute path in the image.
 
         Raises:
             ProgramError: the instructions fail; `why` ends with the last lines of the step.
@@ -95,10 +146,14 @@ class Builder(ABC):
         """
         async with _workplace(request) as made:
             # The context keeps its own Dockerfile, for an image may copy it.
-            place = replace(made, dockerfile=made.directory / "dockerfile")
+            here = replace(request, platforms=(), target="", cache="")
+            place = replace(made, request=here, dockerfile=made.directory / "dockerfile")
             place.dockerfile.mkdir()
+            for name in (ignored for ignored in _BESIDE if (place.context / ignored).is_file()):
+                shutil.copyfile(place.context / name, place.dockerfile / name)
             own = (place.context / "Dockerfile").read_text()
-            text = f"{own}\n{instructions}\n"
+            begin = f"FROM {request.target}\n" if request.target else ""
+            text = f"{own}\n{begin}{instructions}\n"
             last = await self._count_stages(place, text) - 1
             (place.dockerfile / "Dockerfile").write_text(
                 f"{text}FROM scratch\nCOPY --from={last} {result} /result\n"
@@ -107,11 +162,21 @@ class Builder(ABC):
             try:
                 await self._run(place, [f"--output=type=local,dest={out}"], log)
             except BuildError as error:
-                if log.line <= len(own.splitlines()):
+                # A step that a killed run began, and that BuildKit goes on with, fails without a line.
+                named = any(line and line in error.why for line in instructions.splitlines())
+                if log.line <= len(own.splitlines()) and not named:
                     raise
                 what = f"what was to be run in the image {request.context.name} failed"
                 raise ProgramError(what, why=error.why) from error
             return (out / "result").read_bytes()
+
+    async def _build(
+        self, place: Workplace, output: Mapping[str, str], on_line: Callable[[str], None]
+    ) -> str:
+        metadata = place.directory / "metadata.json"
+        options = [f"--output={_joined({**output, **_FORM})}", f"--metadata-file={metadata}"]
+        await self._run(place, options, BuildLog(on_line))
+        return str(json.loads(metadata.read_text())["containerimage.digest"])
 
     async def _count_stages(self, place: Workplace, dockerfile: str) -> int:
         """As BuildKit itself reads the Dockerfile."""
@@ -128,6 +193,11 @@ class Builder(ABC):
         }
         env = {**os.environ, **config}
         done = await process.attempt(command, env=env, on_line=log.add)
+        if done.code != 0 and log.is_cut:
+            # BuildKit does not go on with an image from us that it has half of; then it has none of it.
+            await process.attempt(self.collect(), env=env)
+            log.begin_again()
+            done = await process.attempt(command, env=env, on_line=log.add)
         if done.code != 0:
             name = place.request.context.name
             raise log.failure(name, f"{place.request.context.parent.name}/{name}/Dockerfile")
@@ -140,23 +210,47 @@ async def _workplace(request: BuildRequest) -> AsyncIterator[Workplace]:
         directory = Path(name)
         context = directory / "context"
         await asyncio.to_thread(copy_context, request.context, context)
-        yield Workplace(request, directory, context, context, _link_docker_config(directory / "docker"))
+        contexts = {}
+        for number, (called, source) in enumerate(request.contexts.items()):
+            contexts[called] = source
+            if not (is_layout(source) or called in request.as_is):
+                contexts[called] = directory / f"context{number}"
+                await asyncio.to_thread(copy_context, source, contexts[called])
+        yield Workplace(
+            request, directory, context, contexts, context, _link_docker_config(directory / "docker")
+        )
 
 
-def _output(request: BuildRequest) -> str:
+def is_layout(directory: Path) -> bool:
+    """Whether it is an image in the form of an OCI layout."""
+    return (directory / "oci-layout").is_file()
+
+
+def cache_from(reference: str) -> str:
+    """Options for a cache in a registry that is read."""
+    return _joined({"type": "registry", "ref": reference})
+
+
+def cache_to(reference: str) -> str:
+    """Options for a cache in a registry that is written.
+
+    It has the steps of the image's own stage: all stages cost half as much again to write, and gave nothing.
+    """
+    options = {"mode": "min", "image-manifest": "true", "oci-mediatypes": "true", "compression": "zstd"}
+    return _joined({"type": "registry", "ref": reference, **options, "ignore-error": "true"})
+
+
+def _pushed(request: BuildRequest) -> dict[str, str]:
     insecure = base_url(request.reference.partition("/")[0]).startswith("http://")
-    options = {
+    return {
         "type": "image",
         "name": request.reference,
         "push": str(request.push).lower(),
         "registry.insecure": str(insecure).lower(),
-        "oci-mediatypes": "true",
-        # zstd is several times faster than gzip on both ends; every containerd since 1.5 reads it.
-        "compression": "zstd",
-        "compression-level": "3",
-        "force-compression": "true",
-        "rewrite-timestamp": "true",
     }
+
+
+def _joined(options: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in options.items())
 
 

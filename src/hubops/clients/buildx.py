@@ -1,12 +1,12 @@
 """BuildKit through `docker buildx`: with Docker's engine or whatever builder the operator uses, without root."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubops.clients import process
 from hubops.clients.build_context import SOURCE_DATE_EPOCH
-from hubops.clients.builder import Builder, Workplace
+from hubops.clients.builder import Builder, Workplace, cache_from, cache_to, is_layout
 from hubops.errors import MachineError
 
 
@@ -15,6 +15,7 @@ class Buildx(Builder):
     """The builder that `docker buildx` uses by itself; gives the same images as `Buildctl`."""
 
     docker: str = "docker"
+    writes_cache: bool = False
     list_stages = "--call=targets"
 
     async def is_there(self) -> bool:
@@ -23,6 +24,16 @@ class Buildx(Builder):
             return (await process.attempt([self.docker, "buildx", "version"])).code == 0
         except MachineError:
             return False
+
+    async def looked_at(self) -> "Buildx":
+        """With what its builder can do: Docker's own engine writes no cache to a registry."""
+        shown = await process.attempt([self.docker, "buildx", "inspect"])
+        drivers = [line.split()[1] for line in shown.stdout.splitlines() if line.startswith("Driver:")]
+        return replace(self, writes_cache=bool(drivers) and drivers != ["docker"])
+
+    def collect(self) -> list[str]:
+        """As `Builder.collect`."""
+        return [self.docker, "buildx", "prune", "--force", "--filter=id=none"]
 
     def command(self, place: Workplace) -> list[str]:
         """As `Builder.command`."""
@@ -36,12 +47,18 @@ class Buildx(Builder):
         ]
         command += [f"--build-arg={name}={value}" for name, value in request.arguments.items()]
         command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
-        command += [f"--build-context={name}={_source(path)}" for name, path in request.contexts.items()]
+        command += [f"--build-context={name}={_source(path)}" for name, path in place.contexts.items()]
+        command += [
+            f"--build-context={name}=docker-image://{image}" for name, image in request.images.items()
+        ]
+        command += [f"--target={request.target}"] if request.target else []
+        command += [f"--platform={','.join(request.platforms)}"] if request.platforms else []
+        command += [f"--cache-from={cache_from(reference)}" for reference in request.caches]
+        command += [f"--cache-to={cache_to(request.cache)}"] if request.cache and self.writes_cache else []
         return [*command, f"--file={place.dockerfile / 'Dockerfile'}", str(place.context)]
 
 
 def _source(path: Path) -> str:
-    index = path / "index.json"
-    if not index.is_file():
+    if not is_layout(path):
         return str(path)
-    return f"oci-layout://{path}@{json.loads(index.read_text())['manifests'][0]['digest']}"
+    return f"oci-layout://{path}@{json.loads((path / 'index.json').read_text())['manifests'][0]['digest']}"

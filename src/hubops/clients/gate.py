@@ -70,9 +70,9 @@ class Gate:
     """
 
     upstream: Path
-    permit: Callable[[str, str], None] = lambda method, path: None  # noqa: ARG005
+    permit: Callable[[str, str], None] = lambda method, path: None  # noqa: ARG005 - the names say what it takes
     dry_run: bool = False
-    fault: Callable[[str, str], Fault | None] = lambda method, path: None  # noqa: ARG005
+    fault: Callable[[str, str], Fault | None] = lambda method, path: None  # noqa: ARG005 - the names say what it takes
     writes: list[Write] = field(default_factory=list)
     url: str = ""
     _closed: str = ""
@@ -139,7 +139,7 @@ class Gate:
     def _journal(self, request: "_Request") -> Callable[[int], None]:
         """Enter a write, before it is passed on; its status is added by what is returned."""
         if not request.is_write:
-            return lambda status: None  # noqa: ARG005
+            return lambda status: None  # noqa: ARG005 - the names say what it takes
         place = len(self.writes)
         self.writes.append(Write(request.method, request.path))
 
@@ -221,7 +221,7 @@ def _upstream(path: Path) -> httpx2.AsyncHTTPTransport:
 class _Connection(H11Protocol):
     """uvicorn's side of one connection; the application may cut it."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio has a wider type for it
         super().connection_made(transport)
         self.app_state = {"cut": transport.abort}
 

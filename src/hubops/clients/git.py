@@ -1,12 +1,16 @@
 """Git: which commit is this, is it older than another, and what did a file tree look like at a ref."""
 
+import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients import process
-from hubops.errors import ProgramError, RepositoryError
+from hubops.errors import OutOfReachError, ProgramError, RepositoryError
+
+_REMOTE_LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,17 @@ class Git:
         done = await self._attempt("--literal-pathspecs", *words)
         return [line[3:] for line in done.stdout.split("\0") if line] if done.code == 0 else list(names)
 
+    async def changed_since(self, commit: str, below: str) -> set[str]:
+        """The files in a directory that are not as the commit has them; new ones that git does not know apart.
+
+        Raises:
+            ProgramError: there is no such commit in this clone.
+        """
+        found = await self._run(
+            "diff", "--name-only", "-z", "--no-renames", "--relative", commit, "--", below
+        )
+        return {name for name in found.split("\0") if name}
+
     async def is_published(self, commit: str) -> bool:
         """Whether a branch of a remote contains the commit, as far as was fetched; also where no remote is known."""
         listing = ["for-each-ref", "--format=%(refname)"]
@@ -91,6 +106,60 @@ class Git:
             if (await self._attempt("rev-parse", "-q", "--verify", f"{name}^{{commit}}")).code == 0:
                 return name
         return ""
+
+    async def branches(self) -> dict[str, str]:
+        """Every branch that this clone knows, its own (main) and those of remotes (origin/main): its commit.
+
+        Raises:
+            ProgramError: this is no git repository, or git cannot read it.
+        """
+        words = (
+            "for-each-ref",
+            "--format=%(objectname) %(symref) %(refname:lstrip=2)",
+            "refs/heads",
+            "refs/remotes",
+        )
+        lines = (line.split(" ") for line in (await self._run(*words)).splitlines())
+        return {name: commit for commit, symbolic, name in lines if not symbolic}
+
+    async def remote_branches(self) -> dict[str, str]:
+        """Every branch that the remotes have now, as origin/main: its commit.
+
+        Raises:
+            OutOfReachError: a remote does not answer.
+        """
+        found: dict[str, str] = {}
+        for remote in (await self._run("remote")).split():
+            env = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+            words = ["git", "-C", str(self._root), "ls-remote", "--heads", remote]
+            what = f"the git remote {remote} does not tell its branches"
+            try:
+                done = await asyncio.wait_for(process.attempt(words, env=env), _REMOTE_LIMIT_S)
+            except TimeoutError as error:
+                raise OutOfReachError(what, why=f"no answer in {_REMOTE_LIMIT_S} s") from error
+            if done.code != 0:
+                raise OutOfReachError(what, why=done.tail)
+            for commit, ref in (line.split("\t") for line in done.stdout.splitlines()):
+                found[f"{remote}/{ref.removeprefix('refs/heads/')}"] = commit
+        return found
+
+    async def has_file(self, ref: str, name: str) -> bool:
+        """Whether a commit has this file, whose name is relative to `root`.
+
+        Raises:
+            ProgramError: there is no such commit in this clone.
+        """
+        return bool((await self._run("ls-tree", "--name-only", ref, "--", name)).strip())
+
+    async def names_ever(self, pattern: str) -> set[str]:
+        """The files that any commit of this clone changed, below `root` and as `pattern` (glob) says.
+
+        Raises:
+            ProgramError: git cannot read the repository.
+        """
+        words = ("log", "--all", "--format=", "--name-only", "-z", "--relative", "--no-show-signature", "--")
+        found = await self._run(*words, f":(glob){pattern}")
+        return {name for name in found.split("\0") if name}
 
     async def merge_base(self, ref: str) -> str:
         """The commit from which HEAD and `ref` went their ways.
@@ -134,7 +203,8 @@ class Git:
         words += ["--", ".", ":(exclude)secrets"]
         done = await process.attempt(["git", "-C", top, *words])
         if done.code != 0:
-            raise RepositoryError(f"git has no files of {ref}", why=done.tail)
+            hint = "Name a commit, a branch or a tag; what a shallow clone lacks comes with: git fetch --unshallow"
+            raise RepositoryError(f"git has no files of {ref}", why=done.tail, hint=hint)
         target.mkdir(parents=True)
         await process.run(["tar", "-xf", archive, "-C", target])
         archive.unlink()

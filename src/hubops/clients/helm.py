@@ -6,7 +6,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients import process
+from hubops.clients.memory import memory_directory
 from hubops.digest import of_bytes
 from hubops.errors import ReleaseError
 from hubops.events import CommandStarted, Emit, Line
@@ -139,6 +141,35 @@ class Helm:
         words: list[str | Path] = ["template", release, chart, "--namespace", namespace, *files]
         return await self._run(words, what=f"{chart.name} cannot be rendered")
 
+    async def render(
+        self,
+        release: str,
+        namespace: str,
+        chart: Path,
+        values: Mapping[str, Any],
+        version: str,
+        *,
+        debug: bool,
+    ) -> tuple[str, str]:
+        """What is rendered for a version of Kubernetes, without a cluster, and "" or why it is not what it must be.
+
+        With `debug` helm prints what it renders even where it is not YAML.
+        """
+        words: list[str | Path] = ["template", release, chart, "--namespace", namespace, "--include-crds"]
+        words += ["--kube-version", version, "-f", "-", *(["--debug"] if debug else [])]
+        done = await process.attempt([self.program, *words], env=self._env(), stdin=format_values(values))
+        return done.stdout, "" if done.code == 0 else self.redactor.mask(done.tail)
+
+    async def package(self, chart: Path, directory: Path) -> Path:
+        """Pack a chart into a directory of its own, as `dependency_build` packs those that lie beside a chart.
+
+        Raises:
+            ReleaseError: it is no chart.
+        """
+        words: list[str | Path] = ["package", chart, "--destination", directory]
+        await self._run(words, what=f"the chart {chart.name} cannot be packed")
+        return next(directory.glob("*.tgz"))
+
     async def _run(self, words: Sequence[str | Path], *, what: str, stdin: bytes | None = None) -> str:
         self.emit(CommandStarted(self.redactor.mask(shlex.join(["helm", *map(str, words)]))))
         on_line = self._tell if words[0] != "template" else None  # rendered Secrets are for nobody's eyes
@@ -165,15 +196,20 @@ def _cause(tail: str) -> str:
     return f": {said[-1].removeprefix('Error: ')[:_HEADLINE]}" if said else ""
 
 
-def make_home(directory: Path) -> Path:
-    """A helm home with a copy of the operator's chart repositories and registry logins; theirs is only read."""
-    for name, source in _operators_files(os.environ).items():
-        copy = directory / "config" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_file():
-            copy.touch(mode=0o600)
-            shutil.copyfile(source, copy)
-    return directory
+@contextmanager
+def open_home(directory: Path) -> Iterator[Path]:
+    """A helm home with a copy of the operator's chart repositories and registry logins; theirs is only read.
+
+    The copy is in memory, for there are passwords in it, and gone at the end.
+    """
+    with memory_directory("hubops-helm-") as config:
+        for name, source in _operators_files(os.environ).items():
+            (config / name).parent.mkdir(exist_ok=True)
+            if source.is_file():
+                shutil.copyfile(source, config / name)
+        directory.mkdir(parents=True)
+        (directory / "config").symlink_to(config)
+        yield directory
 
 
 def _operators_files(environment: Mapping[str, str]) -> dict[str, Path]:

@@ -169,7 +169,7 @@ def _execute_request(source: str, session: str) -> dict[str, Any]:
 
 def _broken(where: str, error: HTTPXWSException) -> OutOfReachError:
     why = f"{type(error).__name__} {getattr(error, 'reason', '')}".strip()
-    hint = "look whether proxies on the way let web sockets through and keep them open"
+    hint = "Look whether proxies on the way let web sockets through and keep them open."
     return OutOfReachError("The connection to the kernel broke", where=where, why=why, hint=hint)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
 import httpx2
 
 from hubops.answer import Absent, Answer, Present, Unknown
-from hubops.clients.kubectl import Connection, Json, connect
+from hubops.clients.kubectl import Connection, Json, NotConnectedError, connect
+from hubops.clients.retry import asked_wait_s
 from hubops.deadline import Deadline
 from hubops.errors import ClusterError, OutOfReachError
 
@@ -23,6 +24,7 @@ _PAUSE_MAX_S = 5.0
 # How long a watch waits for a cluster that stopped answering: an API server restarts in less.
 _PATIENCE_S = 120
 _MERGE_PATCH = "application/merge-patch+json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SERVER_ERROR = 500
 # The API server or something before it is overloaded or cannot tell; only 404 means absent.
 # How kubectl, through which we speak, says that it got no connection.
@@ -34,7 +36,7 @@ class Kube:
     """Requests to the API server. Objects are the JSON they are; paths are those of the API reference.
 
     Every method raises OutOfReachError when the API server did not decide (time-out, 429, 5xx), and
-    ClusterError when it refused; `find` answers instead.
+    ClusterError when it refused; `find` answers instead. Without a way to the cluster both raise.
     """
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
@@ -44,6 +46,8 @@ class Kube:
         """An object, or that it is absent, or that nobody can tell."""
         try:
             return Present(await self.request("GET", path))
+        except NotConnectedError:
+            raise
         except OutOfReachError as error:
             return Unknown(error.why or error.what)
         except ClusterError as error:
@@ -51,11 +55,15 @@ class Kube:
                 return Absent()
             return Unknown(error.why)
 
-    async def list(self, path: str, *, labels: str = "", fields: str = "") -> tuple[list[Json], str]:
-        """The objects of a collection, and its resource version to watch from."""
+    async def list(
+        self, path: str, *, labels: str = "", fields: str = "", metadata_only: bool = False
+    ) -> tuple[list[Json], str]:
+        """The objects of a collection, or their metadata alone, and its resource version to watch from."""
         query = {"labelSelector": labels, "fieldSelector": fields}
-        found = await self.request("GET", path, query={k: v for k, v in query.items() if v})
-        return found["items"], found["metadata"]["resourceVersion"]
+        headers = {"Accept": _METADATA_ONLY} if metadata_only else None
+        response = await self._send("GET", path, query={k: v for k, v in query.items() if v}, headers=headers)
+        found: Json = response.json()
+        return found["items"] or [], found["metadata"]["resourceVersion"]
 
     async def create(self, path: str, body: Json) -> Json:
         return await self.request("POST", path, body=body)
@@ -98,7 +106,7 @@ class Kube:
 
     async def stream(
         self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """An answer that is no JSON, in the pieces in which it comes; one that is cut off is an OutOfReachError."""
         try:
             async with self._client.stream(
@@ -270,9 +278,8 @@ def _changes(known: dict[str, Json], items: Iterable[Json]) -> list[tuple[str, J
 
 def _pause_s(response: httpx2.Response) -> float:
     """How long an overloaded API server asks us to wait before the same request; 0 when it does not ask."""
-    value = response.headers.get("Retry-After", "")
     busy = response.status_code in {httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE}
-    return min(float(value), _PAUSE_MAX_S) if busy and value.isdecimal() else 0
+    return min(asked_wait_s(response.headers), _PAUSE_MAX_S) if busy else 0
 
 
 def _unreachable(where: str, error: Exception) -> OutOfReachError:

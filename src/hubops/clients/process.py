@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,11 +101,14 @@ async def run(
 async def attend(argv: Sequence[str | Path]) -> int:
     """Run a program that talks with the person on the terminal, to its end; its exit code.
 
+    Where standard output is no terminal it has none: an editor would write what it shows into a log.
+
     Raises:
         MachineError: the program does not exist or may not be executed.
     """
     try:
-        child = await asyncio.create_subprocess_exec(*map(str, argv), env=environment())
+        shown = None if sys.stdout.isatty() else asyncio.subprocess.DEVNULL
+        child = await asyncio.create_subprocess_exec(*map(str, argv), env=environment(), stdout=shown)
     except OSError as error:
         raise MachineError(f"{argv[0]} cannot be run", why=str(error)) from error
     _running.add(child)

@@ -1,5 +1,6 @@
 """Requests to one HTTP origin, such as a hub, whose failures are errors of ours."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +11,9 @@ from hubops.errors import HubError, OutOfReachError
 from hubops.secret import Redactor, Secret
 
 _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest answer, the progress
+_NO_ROUTE_PAUSES_S = (0.5, 1.0, 2.0)  # a proxy that restarted has its routes back in 3 to 4 s
 SHOWN = 300  # characters of a foreign answer that help a person
-_TOKEN_HINT = "deploy the hub again, so that its service has today's token and role"  # noqa: S105 - a hint
+_TOKEN_HINT = "Deploy the hub again, so that its service has today's token and role."  # noqa: S105 - a hint
 # How JupyterHub answers when the role does not cover the name; then nobody can tell whether it exists.
 NO_ACCESS = "No access to resources"
 
@@ -20,7 +22,8 @@ class Site:
     """One HTTP origin with one token: requests whose failures are errors of ours.
 
     Every method raises `OutOfReachError` when nothing, or nothing decided, came back (no connection,
-    time-out, 429, 502 and above, a redirect), and `HubError` when the hub itself said no. The token is in no message.
+    time-out, 429, 502 and above, a redirect, a 404 of whatever stands before the hub), and `HubError` when
+    the hub itself said no. The token is in no message.
     """
 
     def __init__(self, client: httpx2.AsyncClient, token: Secret | None = None) -> None:
@@ -30,12 +33,25 @@ class Site:
     async def send(
         self, method: str, path: str, *, body: Any = None, accept: tuple[int, ...] = (), kind: str = "*/*"
     ) -> httpx2.Response:
-        """A response of the 2xx kind, or with a status of `accept`; `kind` is the media type asked for."""
-        with self.mapped(f"{method} {path}"):
-            response = await self.http.request(method, path, json=body, headers={"Accept": kind})
-        if not response.is_success and response.status_code not in accept:
+        """A response of the 2xx kind, or with a status of `accept`; `kind` is the media type asked for.
+
+        What met no route did not get to the hub, and is sent again for some seconds: on a new connection, for an edge that
+        was replaced goes on answering on the old one.
+        """
+        response = await self._send(method, path, body, {"Accept": kind})
+        for pause_s in _NO_ROUTE_PAUSES_S:
+            if not _has_no_route(response):
+                break
+            await asyncio.sleep(pause_s)
+            response = await self._send(method, path, body, {"Accept": kind, "Connection": "close"})
+        accepted = response.status_code in accept and not _has_no_route(response)
+        if not response.is_success and not accepted:
             raise self.refusal(response)
         return response
+
+    async def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> httpx2.Response:
+        with self.mapped(f"{method} {path}"):
+            return await self.http.request(method, path, json=body, headers=headers)
 
     def mapped(self, request: str) -> "_Mapped":
         """A `with` block in which transport errors of httpx2 become `OutOfReachError`."""
@@ -48,10 +64,13 @@ class Site:
         why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
         if status in {401, 403} or NO_ACCESS in said:
             return HubError("The hub refuses our service's request", where=where, why=why, hint=_TOKEN_HINT)
-        if response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or status > 500:  # noqa: PLR2004
-            hint = "look whether hub and proxy are running, then run again"
+        waits = response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or _has_no_route(response)
+        if waits or status > 500:  # noqa: PLR2004 - a plain 500 is the hub's own failure
+            hint = "Look whether hub and proxy are running, then run again."
             return OutOfReachError("The hub gives no answer of its own", where=where, why=why, hint=hint)
-        return HubError("The hub refuses a request", where=where, why=why, hint="see the hub's log")
+        return HubError(
+            "The hub refuses a request", where=where, why=why, hint="See the hub's log: hubops logs HUB"
+        )
 
 
 def make_client(url: str, headers: Mapping[str, str]) -> httpx2.AsyncClient:
@@ -80,8 +99,23 @@ class _Mapped:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError)):
             why = self._redactor.mask(f"{type(error).__name__} {error}".strip())
-            hint = "look whether the address is right and the proxy is running, then run again"
+            hint = "Look whether the address is right and the proxy is running, then run again."
             raise OutOfReachError("The hub does not answer", where=self._where, why=why, hint=hint) from error
+
+
+def _has_no_route(response: httpx2.Response) -> bool:
+    """Whether it is a page that says "not found", where hub and servers say so in JSON.
+
+    The proxy sends it for every path between its own start and the hub's next look at its routes.
+    """
+    if response.status_code != httpx2.codes.NOT_FOUND:
+        return False
+    try:
+        return not isinstance(response.json(), dict)
+    except httpx2.ResponseNotRead:  # the refused handshake of a web socket
+        return False
+    except ValueError:
+        return True
 
 
 def _message_of(response: httpx2.Response) -> str:

@@ -1,7 +1,8 @@
 """One volume, as the pod serves it that mounts it (execute/volume), through the API server's proxy for pods."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from hubops.clients.kube import Json, Kube
@@ -23,12 +24,15 @@ class Volume:
     token: Secret
     name: str
 
-    async def pack(self, *, database: bool) -> AsyncIterator[bytes]:
+    async def pack(self, *, database: bool) -> AsyncGenerator[bytes, None]:
         """The content as a tar.gz; of a hub's database, as it was at one moment."""
         query = {"database": "1"} if database else {}
         try:
-            async for piece in self.kube.stream(f"{self.path}/tar", query=query, headers=self._headers):
-                yield piece
+            async with aclosing(
+                self.kube.stream(f"{self.path}/tar", query=query, headers=self._headers)
+            ) as pieces:
+                async for piece in pieces:
+                    yield piece
         except ClusterError as error:
             raise self._failed("cannot be read", error.why) from error
 
@@ -78,4 +82,5 @@ class Volume:
         return {_TOKEN_HEADER: self.token.reveal()}
 
     def _failed(self, what: str, why: str) -> ClusterError:
-        return ClusterError(f"a volume {what}", where=f"claim {self.name}", why=why)
+        hint = "See whether there is room in it, and whom its files belong to, and run again."
+        return ClusterError(f"a volume {what}", where=f"claim {self.name}", why=why, hint=hint)

@@ -6,7 +6,7 @@ from typing import Any
 
 from hubops.desired.model import Access, Values
 
-# The short names that JupyterHub, OAuthenticator 17 and NativeAuthenticator register for their classes.
+# The short names that JupyterHub, OAuthenticator 17, LDAPAuthenticator 2 and NativeAuthenticator register for their classes.
 CLASSES = {
     "auth0": "Auth0OAuthenticator",
     "azuread": "AzureAdOAuthenticator",
@@ -18,6 +18,7 @@ CLASSES = {
     "gitlab": "GitLabOAuthenticator",
     "globus": "GlobusOAuthenticator",
     "google": "GoogleOAuthenticator",
+    "ldap": "LDAPAuthenticator",
     "mediawiki": "MWOAuthenticator",
     "native": "NativeAuthenticator",
     "openshift": "OpenShiftOAuthenticator",
@@ -25,8 +26,12 @@ CLASSES = {
     "shared-password": "SharedPasswordAuthenticator",
 }
 # Those that let people in by settings that begin with `allow`, and by nothing else; not the one that compares
-# names in another way.
-_LET_IN_BY_SETTINGS = frozenset(CLASSES.values()) - {"MWOAuthenticator"}
+# names in another way. The last three have no short name.
+_LET_IN_BY_SETTINGS = (frozenset(CLASSES.values()) - {"MWOAuthenticator"}) | {
+    "HMACAuthenticator",
+    "LTI11Authenticator",
+    "LTI13Authenticator",
+}
 AUTHENTICATOR = "Authenticator"
 
 

@@ -43,7 +43,7 @@ def helm_digest(wanted: list[Values], locked: list[Values]) -> str:
     text = json.dumps(both, separators=(",", ":"), ensure_ascii=False)
     for plain, escaped in (_LT, _GT, _AND):
         text = text.replace(plain, escaped)
-    return f"sha256:{digest.of_bytes(text.encode())}"
+    return digest.named(text.encode())
 
 
 def _as_helm(dependency: Values) -> Values:

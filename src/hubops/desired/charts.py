@@ -16,19 +16,28 @@ LOCAL = "file://"
 _SCHEMA = "values.schema.json"
 # In Chart.yaml of the chart that comes with hubops, which knows a part of upstream's keys.
 _EMBEDDED = "hubops/embedded"
+# Where a schema refuses unknown keys by a rule that fits nothing, whose words any validator shows. Ours tells more.
+_UNKNOWN = {"$ref": "#/$defs/unknown"}
 Open = Callable[[str], bytes]
 """Gives a file of the chart, empty where there is none."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart takes: the defaults of its values, and the rules of its schema (None where it has none)."""
+    """What a chart takes: the defaults of its values, and the rules of its schema (None where it has none).
+
+    `path` is where it lies, from the repository where it is in there, and `read` gives its files.
+    `app_version` is the version of what it installs, "" where it does not say.
+    """
 
     name: str
     version: str
     values: Values
     rules: Rules | None
+    path: Path
+    read: Open
     embedded: bool = False
+    app_version: str = ""
 
     def __str__(self) -> str:
         return f"chart {self.name} {self.version}"
@@ -47,8 +56,9 @@ class Charts:
         Raises:
             RepositoryError: its schema is none.
         """
-        rules = _rules(f"hub-charts/{hub.name}/{_SCHEMA}", _in_directory(hub.directory)(_SCHEMA))
-        return Chart(hub.name, str(hub.chart.value.get("version", "")), {}, rules)
+        path, read = Path("hub-charts") / hub.name, _in_directory(hub.directory)
+        rules = _rules(str(path / _SCHEMA), read(_SCHEMA))
+        return Chart(hub.name, str(hub.chart.value.get("version", "")), {}, rules, path, read)
 
     def has_templates(self, hub: Hub) -> bool:
         """Whether the hub's own chart can read values itself."""
@@ -92,19 +102,24 @@ def _locked(hub: Hub, name: str) -> str:
 
 
 def _chart(path: Path, read: Open) -> Chart:
-    """`path` is for messages."""
     about: Any = parse_yaml(read("Chart.yaml"), str(path / "Chart.yaml")).value or {}
     values: Any = parse_yaml(read("values.yaml"), str(path / "values.yaml")).value or {}
     if not isinstance(about, dict) or not isinstance(values, dict):
         raise RepositoryError(f"{path.name} is no chart", where=str(path))
     rules = _rules(str(path / _SCHEMA), read(_SCHEMA))
     embedded = _EMBEDDED in (about.get("annotations") or {})
-    return Chart(str(about.get("name", path.name)), str(about.get("version", "")), values, rules, embedded)
+    name, version = str(about.get("name", path.name)), str(about.get("version", ""))
+    app_version = str(about.get("appVersion") or "")
+    return Chart(name, version, values, rules, path, read, embedded, app_version)
+
+
+def _closed(node: Values) -> Values:
+    return node | {"additionalProperties": False} if node.get("additionalProperties") == _UNKNOWN else node
 
 
 def _rules(where: str, text: bytes) -> Rules | None:
     try:
-        return Rules(json.loads(text)) if text else None
+        return Rules(json.loads(text, object_hook=_closed)) if text else None
     except ValueError as error:
         raise RepositoryError("this is not a JSON Schema", where=where, why=str(error)) from error
 

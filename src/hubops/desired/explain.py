@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hubops.desired.chart_values import GLOBAL, for_templates
+from hubops.desired.injection import IMAGE_KEY
 from hubops.desired.layers import Layer
 from hubops.desired.model import Values
 from hubops.desired.schema import dotted
 from hubops.desired.shown import hide
-from hubops.desired.values import IMAGE_KEY, merge
+from hubops.desired.values import leaves, merge
 from hubops.desired.yaml import Path
 from hubops.errors import UsageError
 from hubops.names import nearest
@@ -68,7 +69,7 @@ def _defaults(layers: Sequence[Layer]) -> Values:
 
 def list_values(layers: Sequence[Layer]) -> Iterator[Value]:
     """Every value in the end; lists count as one."""
-    for path, value in _leaves(final_values(layers), ()):
+    for path, value in leaves(final_values(layers), lists=False):
         if says := _says(layers, path):  # no one says that there be an empty `global`
             said = _decider(says, path, value)
             yield Value(dotted(path), hide(path, value), said.where, said.layer.is_default)
@@ -109,18 +110,24 @@ def _settings(layers: Sequence[Layer], path: Path, final: Values) -> Iterator[Se
 
 
 def _merged(says: Sequence[_Said]) -> list[str]:
-    """For a map: each adds to it that no other value lies above. A default is merged after all others."""
-    cut = max(
-        (n for n, each in enumerate(says) if not _is_map(each.value) and not each.layer.is_default),
-        default=-1,
-    )
+    """For a map: each adds to it that no other value lies above."""
+    cut = _cut(says)
     above = says[cut + 1].where if cut + 1 < len(says) else "another key of the map around it"
     return [
-        "adds its keys"
-        if _is_map(each.value) and (number > cut or each.layer.is_default)
-        else f"hidden by {above}"
+        "adds its keys" if _adds(each, number, cut) else f"hidden by {above}"
         for number, each in enumerate(says)
     ]
+
+
+def _cut(says: Sequence[_Said]) -> int:
+    """The topmost that is no map: what lies below it has no part in a map."""
+    others = (n for n, each in enumerate(says) if not _is_map(each.value) and not each.layer.is_default)
+    return max(others, default=-1)
+
+
+def _adds(each: _Said, number: int, cut: int) -> bool:
+    """A default is merged after all others."""
+    return _is_map(each.value) and (number > cut or each.layer.is_default)
 
 
 def _effect(says: Sequence[_Said], number: int, decides: int, path: Path) -> str:
@@ -169,7 +176,10 @@ def _without_image_names(value: Any) -> Any:
 
 
 def _decider(says: Sequence[_Said], path: Path, value: Any) -> _Said:
-    """The topmost that says the value."""
+    """The topmost that says the value; of a map, that has a part in it."""
+    if _is_map(value):
+        cut = _cut(says)
+        return [each for number, each in enumerate(says) if _adds(each, number, cut)][-1]
     saying = [each for each in reversed(says) if each.at == path]
     return next((each for each in saying if each.value == value), saying[0])
 
@@ -187,11 +197,3 @@ def _paths(values: Values, path: Path) -> Iterator[Path]:
         yield (*path, key)
         if isinstance(value, dict):
             yield from _paths(value, (*path, key))
-
-
-def _leaves(values: Values, path: Path) -> Iterator[tuple[Path, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, (*path, key))
-        else:
-            yield (*path, key), value

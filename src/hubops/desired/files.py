@@ -75,6 +75,7 @@ class Files:
         self.wrong: set[str] = set()
         self._report = report
         self._documents: dict[str, Document] = {}
+        self._texts: dict[str, str] = {}
 
     def read(self, name: str, keys: Mapping[str, type] | None = None) -> Document:
         """A file that holds a mapping; an absent or empty one holds an empty mapping."""
@@ -84,13 +85,18 @@ class Files:
 
     def text(self, name: str) -> str:
         """A file that is no YAML; what is not UTF-8 in it is replaced."""
-        return (self.root / name).read_text(errors="replace")
+        if name not in self._texts:
+            self._texts[name] = (self.root / name).read_text(errors="replace")
+        return self._texts[name]
 
     def entries(self, directory: str) -> list[str]:
         """What lies in a directory, without what begins with a dot; directories end with a slash."""
         found = (self.root / directory).iterdir() if (self.root / directory).is_dir() else ()
         names = (f"{path.name}/" if path.is_dir() else path.name for path in found)
         return sorted(name for name in names if not name.startswith("."))
+
+    def is_directory(self, name: str) -> bool:
+        return (self.root / name).is_dir()
 
     def refuse(self, name: str, error: RepositoryError) -> None:
         """Something in the file of that name is wrong."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from hubops.desired.injection import IMAGE_KEY
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.places import place_of
-from hubops.desired.values import IMAGE_KEY, image_names
+from hubops.desired.values import image_names, path_below
 from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
@@ -35,7 +36,7 @@ def place_of_image(hub: Hub, name: str) -> str:
         for path, found in _named(document.value, ()):
             if found == name:
                 return document.place(*path)
-    return place_of(hub, ((hub.prefix,) if hub.prefix else ()) + ("singleuser", "image"))
+    return place_of(hub, path_below(hub, ("singleuser", "image")))
 
 
 def _named(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubops.desired.model import Values
 
-SCHEMAS = ("hubops", "hub", "people")
+SCHEMAS = ("hubops", "hub", "people", "image")
 _TYPES = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list}
 
 

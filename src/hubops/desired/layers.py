@@ -10,7 +10,7 @@ from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.people import PEOPLE_LISTS, people_values
 from hubops.desired.probe import probe_values
 from hubops.desired.shown import SECRET
-from hubops.desired.values import JUPYTERHUB, merge, moved, prefixed, render_values
+from hubops.desired.values import JUPYTERHUB, merge, moved, path_below, prefixed, render_values
 from hubops.desired.yaml import Document, Path
 
 _GENERATED: Values = {
@@ -84,9 +84,8 @@ def _moved_places(hub: Hub, document: Document) -> dict[Path, str]:
     """Shared layers say jupyterhub, whatever key the hub's chart has for it."""
     if not isinstance(document.value.get(JUPYTERHUB), dict):
         return dict(document.places)
-    prefix = (hub.prefix,) if hub.prefix else ()
     return {
-        (*prefix, *path[1:]) if path[:1] == (JUPYTERHUB,) else path: place
+        path_below(hub, path[1:]) if path[:1] == (JUPYTERHUB,) else path: place
         for path, place in document.places.items()
     }
 

@@ -15,12 +15,16 @@ _NO_FILE = Document("", {}, {})
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where hubs run: the local cluster, a context of the operator's kubeconfig, or a GKE cluster."""
+    """Where hubs run: the local cluster, a context of the operator's kubeconfig, or a GKE cluster.
+
+    `kubernetes` is the minor version that it runs, such as 1.34, "" where nobody says.
+    """
 
     name: str
     local: bool = False
     context: str = ""
     url: str = ""
+    kubernetes: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Hub:
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
     Chart.lock, `settings` its hub.yaml, `people_file` its people.yaml. `timeout_s` is how long helm waits for
-    the release. `disabled` is what people read at the address of a hub that is not to run, "" for one that is.
+    the release; `people_may_leave` how many people a deploy may take off the hub at once, where that is said.
+    `disabled` is what people read at the address of a hub that is not to run, "" for one that is.
     """
 
     name: str
@@ -81,6 +86,7 @@ class Hub:
     people: People = field(default_factory=People)
     proved_by: str = ""
     timeout_s: int = 600
+    people_may_leave: int = 0
     disabled: str = ""
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
@@ -90,15 +96,48 @@ class Hub:
 
 
 @dataclass(frozen=True)
+class Keeping:
+    """For how long images are kept: those of proved releases since those ran, and any since nobody needs it."""
+
+    rollback_days: int = 90
+    grace_hours: int = 24
+
+
+@dataclass(frozen=True)
+class Image:
+    """A directory with a Dockerfile, and what its image.yaml says.
+
+    What the Dockerfile names besides its own stages is among `own`, images of the fleet; `shared`, directories
+    by the names they have there; `tools`, programs that hubops makes; `bases`, images from elsewhere, each with
+    its digest in bases.lock, "" where there is none. Without `platforms` it is built for that of the builder.
+    """
+
+    name: str
+    directory: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    platforms: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    shared: Mapping[str, Path] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
+    bases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Fleet:
-    """A whole operations repository. `image_name` has {name} where an image's name goes; `settings` is hubops.yaml."""
+    """A whole operations repository. `image_name` has {name} where an image's name goes; `settings` is hubops.yaml.
+
+    `clusters` are all of hubops.yaml, also those without a hub.
+    """
 
     root: Path
     registry: str
     image_name: str
     hubs: Mapping[str, Hub]
-    images: Mapping[str, Path]
+    images: Mapping[str, Image]
     settings: Document = _NO_FILE
+    clusters: tuple[Cluster, ...] = ()
+    keeping: Keeping = field(default_factory=Keeping)
 
     def require_hub(self, name: str) -> Hub:
         """The hub of that name.
@@ -124,6 +163,13 @@ class ImageReference:
     repository: str
     tag: str
     digest: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageReference":
+        """The other way round than `str`: REPOSITORY[:TAG][@DIGEST], where a port is no tag."""
+        named, _, digest = text.partition("@")
+        repository, colon, tag = named.rpartition(":")
+        return cls(named, "", digest) if not colon or "/" in tag else cls(repository, tag, digest)
 
     @property
     def pinned_tag(self) -> str:

@@ -8,16 +8,18 @@ from hubops.desired.access import AUTHENTICATOR, login_of, makes_admins, section
 from hubops.desired.model import Hub, People, Values
 from hubops.desired.probe import PROBE_NAME
 from hubops.desired.values import merge, of_jupyterhub, prefixed
+from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 
 PEOPLE_LISTS = ("admins", "allowed", "blocked", "teams")
-# What lets in a group (OAuthenticator 17).
+# What lets in a group (OAuthenticator 17, LDAPAuthenticator 2).
 _TEAMS = {
     "BitbucketOAuthenticator": "allowed_teams",
     "GitHubOAuthenticator": "allowed_organizations",
     "GitLabOAuthenticator": "allowed_gitlab_groups",
     "GlobusOAuthenticator": "allowed_globus_groups",
     "GoogleOAuthenticator": "allowed_google_groups",
+    "LDAPAuthenticator": "allowed_groups",
     # By groups of JupyterHub, which these fill from what the provider says: auth_state_groups_key.
     "Auth0OAuthenticator": "allowed_groups",
     "AzureAdOAuthenticator": "allowed_groups",
@@ -27,7 +29,7 @@ _TEAMS = {
 }
 _CIPHER = "ENC[AES256_GCM,"
 _LONGEST = 255  # the column of the hub's database
-_LISTS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
+LISTS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
 
 
 def read_people(value: Values) -> People:
@@ -116,13 +118,13 @@ def check_people(hub: Hub, values: Values) -> Iterator[RepositoryError]:
             yield RepositoryError(what, where=where, hint=hint)
 
 
-def hidden_lists(hub: Hub, values: Values) -> dict[str, str]:
-    """The lists of people.yaml without effect, each with the key by which the rendered values hide it."""
+def hidden_lists(hub: Hub, values: Values) -> dict[str, Path]:
+    """The lists of people.yaml that have no effect, or would have none: where JupyterHub's chart has what hides each."""
     own = _own(hub, values)
     config, login = sections(own), login_of(own)
-    lists = _LISTS | ({"teams": _TEAMS[login]} if login in _TEAMS else {})
+    lists = LISTS | ({"teams": _TEAMS[login]} if login in _TEAMS else {})
     return {
-        key: f"hub.config.{name}.{trait}"
+        key: ("hub", "config", name, trait)
         for key, trait in lists.items()
         for name in (AUTHENTICATOR, login)
         if trait in config.get(name, {})
@@ -160,8 +162,9 @@ def _teams(teams: Iterable[str], login: str) -> Values:
         return {}
     if trait == "allowed_google_groups":
         return {login: {trait: _by_domain(names)}}
-    # JupyterHub has no groups from a login unless that manages them.
-    return {login: {"manage_groups": True, trait: names} if trait == "allowed_groups" else {trait: names}}
+    # JupyterHub has no groups from a login unless that manages them; a directory is asked for its own.
+    managed = trait == "allowed_groups" and login != "LDAPAuthenticator"
+    return {login: {"manage_groups": True, trait: names} if managed else {trait: names}}
 
 
 def _by_domain(groups: Iterable[str]) -> dict[str, list[str]]:

@@ -14,10 +14,15 @@ def place_of(hub: Hub, path: Path) -> str:
     """
     top = 1 if hub.prefix else 0
     for length in range(len(path), top, -1):
-        for document, mine in _written(hub, path[:length]):
-            if mine in document.places:
-                return document.places[mine]
+        if place := written_place(hub, path[:length]):
+            return place
     return own_values(hub).place(*path[:top])
+
+
+def written_place(hub: Hub, path: Path) -> str:
+    """The topmost place that sets just this value, empty where no file does."""
+    found = (document.places.get(mine, "") for document, mine in _written(hub, path))
+    return next(filter(None, found), "")
 
 
 def own_values(hub: Hub) -> Document:

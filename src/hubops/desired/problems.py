@@ -1,18 +1,22 @@
 """`hubops check`: everything that is wrong in a repository, found offline and without secrets."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hubops.desired.charts import Charts
-from hubops.desired.files import SecretFile, read_secrets
+from hubops.desired.hub_check import broken, check_hub, look_at, problem_of
+from hubops.desired.manifests.given import can_be_rendered
+from hubops.desired.manifests.model import Rendering
 from hubops.desired.model import Findings, Fleet, Hub, Problem
 from hubops.desired.repository import read_fleet
-from hubops.desired.rules.model import Rule, Subject
 from hubops.desired.rules.registry import REGISTRY, Registry
 from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.errors import RepositoryError
+
+Render = Callable[[Sequence[HubView]], Mapping[str, Sequence[Rendering]]]
+"""Gives what helm makes of hubs, by name."""
 
 
 def find_problems(
@@ -20,53 +24,89 @@ def find_problems(
     names: Collection[str] = (),
     plain_in_git: Iterable[str] = (),
     registry: Registry = REGISTRY,
+    render: Render | None = None,
 ) -> Findings:
-    """Everything that is wrong with the hubs of those names (none means all), each thing once.
+    """Everything that is wrong with the hubs of those names; as `Look`.
 
-    `plain_in_git` are the files below secrets/ that git has unencrypted, which only git can tell.
+    `render` gives what helm makes of hubs; without it manifests are not looked at.
+
+    Raises:
+        RepositoryError, UsageError: as `Look`.
+    """
+    look = Look(root, names, plain_in_git, registry)
+    return look.findings(render(look.ready()) if render else {})
+
+
+class Look:
+    """A repository that was looked at, before helm rendered anything.
 
     Raises:
         RepositoryError: this is no operations repository.
         UsageError: there is no such hub.
     """
-    reading = read_fleet(root)
-    fleet, charts = reading.fleet, Charts(root)
-    hubs = [fleet.require_hub(name) for name in names] or list(fleet.hubs.values())
-    view = FleetView(fleet, reading.files, tuple(plain_in_git), registry.by_name)
-    found = {hub.name: check_hub(fleet, hub, charts, reading.files.wrong, registry) for hub in hubs}
-    errors = [*_broken(registry.of_reading, reading), *_broken(registry.of_fleet, view)]
-    problems = [
-        *(_located(each, view) for each in errors),
-        *(p for one in found.values() for p in one.problems),
-    ]
-    switched = apply_switches(_once(problems), read_switches(fleet, registry.by_name))
-    idle = [] if names or reading.files.wrong else _idle(switched, {hub for hub in found if found[hub].notes})
-    late = [_located(each, view) for each in _broken(registry.of_switches, idle)]
-    return Findings(
-        tuple(
-            each
-            for each in (*switched.problems, *late)
-            if not names or not each.hubs or {*each.hubs} & {*names}
-        ),
-        (*dict.fromkeys(note for one in found.values() for note in one.notes), *_told(switched)),
-    )
 
+    def __init__(
+        self,
+        root: Path,
+        names: Collection[str] = (),
+        plain_in_git: Iterable[str] = (),
+        registry: Registry = REGISTRY,
+    ) -> None:
+        """Look at the hubs of those names; none means all.
 
-def check_hub(
-    fleet: Fleet, hub: Hub, charts: Charts, wrong: Collection[str] = (), registry: Registry = REGISTRY
-) -> Findings:
-    """What is wrong with one hub whose files could be read; what depends on `wrong` files is not judged."""
-    notes: list[str] = []
-    errors: list[RepositoryError] = []
-    chart, settings = hub.chart.file, f"hub-charts/{hub.name}/hub.yaml"
-    is_readable = not {chart, settings, *(each.file for each in hub.documents)} & {*wrong}
-    secrets = _secrets(fleet, hub, errors) if is_readable else None
-    view = HubView(fleet, hub, charts, secrets, notes.append)
-    if not {chart, hub.lock.file} & {*wrong}:
-        errors += _broken(registry.of_charts, view)
-    if is_readable:
-        errors += _broken(registry.of_hub, view)
-    return Findings(tuple(_problem(error, (hub.name,)) for error in errors), tuple(notes))
+        `plain_in_git` are the files below secrets/ that git has unencrypted, which only git can tell.
+        """
+        self._names, self._registry = frozenset(names), registry
+        self._reading = read_fleet(root)
+        self.fleet, files = self._reading.fleet, self._reading.files
+        charts = Charts(root)
+        hubs = [self.fleet.require_hub(name) for name in names] or list(self.fleet.hubs.values())
+        self._view = FleetView(self.fleet, files, tuple(plain_in_git), registry.by_name)
+        self._looked = [look_at(self.fleet, hub, charts, files.wrong, registry) for hub in hubs]
+
+    def ready(self) -> list[HubView]:
+        """The hubs that helm can render; a note tells why another one is not."""
+        return [each.view for each in self._looked if each.is_readable and can_be_rendered(each.view)]
+
+    def findings(self, renderings: Mapping[str, Sequence[Rendering]]) -> Findings:
+        """Everything that is wrong, each thing once; manifests of those hubs that helm has rendered."""
+        switched = self._switched(renderings)
+        idle = self._idle(switched, {*self.fleet.hubs} - {*renderings})
+        late = [_located(each, self._view) for each in broken(self._registry.of_switches, idle)]
+        problems = tuple(each for each in (*switched.problems, *late) if self._is_wanted(each))
+        return Findings(problems, (*dict.fromkeys(self._notes()), *_told(switched)))
+
+    def _switched(self, renderings: Mapping[str, Sequence[Rendering]]) -> Switched:
+        errors = [
+            *broken(self._registry.of_reading, self._reading),
+            *broken(self._registry.of_fleet, self._view),
+        ]
+        problems = [_located(each, self._view) for each in errors]
+        for one in self._looked:
+            problems += one.findings.problems
+            if rendered := renderings.get(one.view.hub.name):
+                problems += one.judge(rendered, self._registry)
+        return apply_switches(_once(problems), read_switches(self.fleet, self._registry.by_name))
+
+    def _idle(self, switched: Switched, unrendered: Collection[str]) -> list[Switch]:
+        """The switches that took nothing, where all was looked at that they may be for."""
+        if self._names or self._reading.files.wrong:
+            return []
+        unsure = {one.view.hub.name for one in self._looked if one.notes}
+        of_manifests = {rule.name for rule in self._registry.of_manifests}
+        return [
+            switch
+            for switch, number in switched.taken.items()
+            if not number
+            and not _concerns(switch, unsure)
+            and not (switch.rule in of_manifests and _concerns(switch, unrendered))
+        ]
+
+    def _notes(self) -> Iterator[str]:
+        return (note for one in self._looked for note in one.notes)
+
+    def _is_wanted(self, problem: Problem) -> bool:
+        return not self._names or not problem.hubs or bool({*problem.hubs} & self._names)
 
 
 def require_valid(fleet: Fleet, hub: Hub) -> None:
@@ -87,35 +127,14 @@ def require_valid(fleet: Fleet, hub: Hub) -> None:
     raise error
 
 
-def _broken(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[RepositoryError]:
-    for rule in rules:
-        for error in rule.find(subject):
-            error.rule = rule.name
-            yield error
-
-
-def _idle(switched: Switched, unsure: Collection[str]) -> list[Switch]:
-    """The switches that took nothing; at `unsure` hubs something was not looked at that they may be for."""
-    idle = [switch for switch, number in switched.taken.items() if not number]
-    return [switch for switch in idle if not (switch.hub in unsure if switch.hub else unsure)]
+def _concerns(switch: Switch, hubs: Collection[str]) -> bool:
+    """Whether a switch may be for one of these hubs."""
+    return switch.hub in hubs if switch.hub else bool(hubs)
 
 
 def _told(switched: Switched) -> list[str]:
     taken = ((switch, number) for switch, number in switched.taken.items() if number)
     return [f"ignored: {number} of {each.rule} ({each.place}: {each.reason})" for each, number in taken]
-
-
-def _secrets(fleet: Fleet, hub: Hub, errors: list[RepositoryError]) -> SecretFile | None:
-    """The hub's file of secrets, when it has one that can be read; what is wrong with it goes to `errors`."""
-    # Without a context it is a cluster that hubops.yaml does not tell about, which is a problem of its own.
-    if hub.cluster.local or not hub.cluster.context:
-        return None
-    try:
-        return read_secrets(fleet.root, hub.name)
-    except RepositoryError as error:
-        error.rule = "unreadable-yaml"
-        errors.append(error)
-        return None
 
 
 def _located(error: RepositoryError, view: FleetView) -> Problem:
@@ -127,11 +146,7 @@ def _located(error: RepositoryError, view: FleetView) -> Problem:
     else:
         own = {"hub-charts": name, "secrets": name.removesuffix(".yaml")}.get(directory)
         hubs = [hub for hub in view.fleet.hubs if hub == own]
-    return _problem(error, tuple(hubs))
-
-
-def _problem(error: RepositoryError, hubs: tuple[str, ...]) -> Problem:
-    return Problem(error.what, error.where, error.why, error.hint, hubs, error.rule)
+    return problem_of(error, tuple(hubs))
 
 
 def _once(problems: Iterable[Problem]) -> Iterator[Problem]:

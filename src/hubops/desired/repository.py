@@ -7,10 +7,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hubops.desired.files import Files, stop
+from hubops.desired.image_files import read_images
 from hubops.desired.keys import keys_of
 from hubops.desired.model import Cluster, Fleet, Hub, People, Values
 from hubops.desired.people import PEOPLE_LISTS, read_people
-from hubops.desired.settings import SETTINGS, read_clusters, read_image_name, read_settings
+from hubops.desired.settings import (
+    SETTINGS,
+    read_clusters,
+    read_image_name,
+    read_keeping,
+    read_registry,
+    read_settings,
+)
 from hubops.desired.yaml import Document
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean, is_dns_label
@@ -69,30 +77,18 @@ def _fleet(files: Files) -> Fleet:
     directories = sorted(path for path in (files.root / "hub-charts").glob("*") if path.is_dir())
     fleet = Fleet(
         root=files.root,
-        registry=read_settings(files).value.get("registry", ""),
+        registry=read_registry(files),
         settings=read_settings(files),
         image_name=read_image_name(files),
         hubs={},
-        images=_images(files),
+        images=read_images(files),
+        clusters=tuple(clusters.values()),
+        keeping=read_keeping(files),
     )
     hubs = {path.name: _hub(files, fleet, path, clusters) for path in directories}
     for hub in hubs.values():
         _check_proof(files, hub, hubs)
     return replace(fleet, hubs=hubs)
-
-
-def _images(files: Files) -> dict[str, Path]:
-    images: dict[str, Path] = {}
-    for dockerfile in sorted(files.root.glob("*images/*/Dockerfile")):
-        directory = dockerfile.parent
-        if directory.name in images:
-            here, other = (path.relative_to(files.root) for path in (directory, images[directory.name]))
-            what = f"two images have the name {directory.name}"
-            why = f"the other is in {other}"
-            error = RepositoryError(what, where=str(here), why=why, rule="image-name-twice")
-            files.refuse(str(here), error)
-        images[directory.name] = directory
-    return images
 
 
 def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Cluster]) -> Hub:
@@ -125,6 +121,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         people=_people(files, people),
         proved_by=own.get("proved-by", ""),
         timeout_s=own.get("timeout", 600),
+        people_may_leave=own.get("people-may-leave", 0),
         disabled=own.get("disabled", ""),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,

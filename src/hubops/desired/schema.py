@@ -1,7 +1,7 @@
 """What a chart's schema has against values, in the operator's words."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ _LIMITS = {
     "minItems": "needs at least {} items",
     "maxItems": "takes at most {} items",
     "pattern": "must match {}",
+    "format": "must be {}",
 }
 _LONGEST = 60
 _REQUIRED = "Set it, or take away the null that takes away its default."
@@ -46,17 +47,19 @@ class Fault:
 
 
 class Rules:
-    """A chart's schema, compiled.
+    """A schema, compiled. With `formats` it looks at these: each tells whether a text is of the form that it names.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, schema: Values) -> None:
+    def __init__(self, schema: Values, formats: Mapping[str, Callable[[str], bool]] | None = None) -> None:
         import jsonschema_rs  # noqa: PLC0415 - not needed by most commands
 
         self._schema = schema
-        self._validator = jsonschema_rs.validator_for(schema, offline=True)
+        self._validator = jsonschema_rs.validator_for(
+            schema, offline=True, formats=dict(formats or {}), validate_formats=bool(formats)
+        )
 
     def find_faults(self, values: Values) -> Iterator[Fault]:
         """Everything that the schema has against the values."""
@@ -76,6 +79,10 @@ def _faults(error: Any, schema: Values) -> Iterator[Fault]:
         yield from (_unknown((*path, key), error, schema) for key in error.kind.unexpected)
     elif rule == "falseSchema":
         yield _unknown(path, error, schema)
+    elif rule == "propertyNames":
+        key = (*path, error.kind.error.instance)
+        about = _meaning(schema, error.kind.error)
+        yield Fault(rule, key, f"{dotted(key)} cannot be a key", about and f"it must be {about}")
     elif rule in {"oneOf", "anyOf"} and (inner := _meant(error)):
         for each in inner:
             yield from _faults(each, schema)
@@ -104,8 +111,7 @@ def _unknown(path: Path, error: Any, schema: Values) -> Fault:
 
 def _wrong(rule: str, path: Path, error: Any, schema: Values) -> Fault:
     name, value, limit = dotted(path), error.instance, error.kind.value
-    about = str(_node(schema, error.schema_path[:-1]).get("description", ""))
-    meaning = " ".join(about.split("\n\n")[0].split())
+    meaning = _meaning(schema, error)
     if rule == "required":
         return Fault(rule, (*path, limit), f"{dotted((*path, limit))} is missing", hint=_REQUIRED)
     if rule == "type":
@@ -115,10 +121,18 @@ def _wrong(rule: str, path: Path, error: Any, schema: Values) -> Fault:
         allowed = [_shown(each) for each in limit]
         return Fault(rule, path, f"{name} must be {_one_of(allowed)}, not {_shown(value)}", meaning)
     if rule in _LIMITS:
-        return Fault(rule, path, f"{name} {_LIMITS[rule].format(limit)}, not {_shown(value)}", meaning)
+        # The name of a format says less than the schema's description of it.
+        told, why = (meaning, "") if rule == "format" else (limit, meaning)
+        return Fault(rule, path, f"{name} {_LIMITS[rule].format(told)}, not {_shown(value)}", why)
     if needed := _needed(error):
         return Fault(rule, path, f"{name} needs one of {', '.join(needed)}", meaning)
     return Fault(rule, path, f"{name} is not what the chart takes", meaning or error.message[:300])
+
+
+def _meaning(schema: Values, error: Any) -> str:
+    """The first paragraph of what the schema says about the value."""
+    about = str(_node(schema, error.schema_path[:-1]).get("description", ""))
+    return " ".join(about.split("\n\n")[0].split())
 
 
 def _needed(error: Any) -> list[str]:

@@ -1,11 +1,14 @@
 """A hub's secrets as they lie in the repository: there, encrypted, and with what hubops needs; not opened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hubops.desired.files import SecretFile
 from hubops.desired.model import Hub
 from hubops.desired.probe import SERVICE_NAME
+from hubops.desired.schema import dotted
 from hubops.desired.secret_files import SecretState, plain_places
+from hubops.desired.values import find_value, path_below
+from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 
 TOKEN = ("hub", "services", SERVICE_NAME, "apiToken")
@@ -53,21 +56,24 @@ def plain(name: str) -> RepositoryError:
 
 def no_token(hub: Hub, name: str) -> RepositoryError:
     return RepositoryError(
-        f"{name} lacks {'.'.join(token_path(hub))}",
+        f"{name} lacks {dotted(path_below(hub, TOKEN))}",
         where=name,
         why="with this token hubops proves that people can work on the hub",
-        hint=f"Make one: hubops secrets rotate {hub.name} {'.'.join(TOKEN)}",
+        hint=f"Make one: hubops secrets rotate {hub.name} {dotted(TOKEN)}",
         rule="missing-token",
     )
 
 
-def token_path(hub: Hub) -> tuple[str, ...]:
-    """Where a file of secrets has the token: helm takes the file as it is, so charts have their keys in it."""
-    return ((hub.prefix,) if hub.prefix else ()) + TOKEN
-
-
 def has_token(hub: Hub, values: object) -> bool:
     """Whether values of a file of secrets hold the token of hubops' service."""
-    for key in token_path(hub):
-        values = values.get(key) if isinstance(values, dict) else None
-    return bool(values)
+    return bool(find_value(values, path_below(hub, TOKEN)))
+
+
+def lacking(hub: Hub, name: str, keys: Iterable[Path]) -> RepositoryError:
+    return RepositoryError(
+        f"{name} lacks {', '.join(dotted(path_below(hub, path)) for path in keys)}",
+        where=name,
+        why="the hub's chart, or its way to log in, needs it, and no values file has it",
+        hint=f"Put it in: hubops secrets edit {hub.name}",
+        rule="missing-secret",
+    )

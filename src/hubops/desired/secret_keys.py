@@ -1,10 +1,10 @@
 """Which secrets a hub needs, by its chart and by how people log in, and what a new value does to people."""
 
+import json
 from collections.abc import Iterator
 
 from hubops.desired.access import CLASSES
 from hubops.desired.model import Hub, ImageReference, Values
-from hubops.desired.schema import dotted
 from hubops.desired.secret_check import TOKEN
 from hubops.desired.values import find_value, image_names, merge, of_jupyterhub, render_values
 from hubops.desired.yaml import Path
@@ -28,6 +28,12 @@ EFFECTS: dict[Path, str] = {
 }
 _CLASSES = {**CLASSES, "okpy": "OkpyOAuthenticator"}
 _OAUTH = "OAuthenticator"
+# Of others what they need: without it nobody gets in, or who knows how (an HMAC without a key).
+_OF_LOGINS = {
+    "HMACAuthenticator": "secret_key",
+    "LTI11Authenticator": "consumers",
+    "LTI13Authenticator": "client_id",
+}
 _KINDS = {
     "client_secret": "make a new one at the provider, put it in, deploy, then delete the old one there; "
     "who deletes first lets nobody log in until the deploy",
@@ -36,14 +42,18 @@ _KINDS = {
 }
 
 
-def find_missing(hub: Hub, secrets: Values) -> list[str]:
-    """The dotted keys that the hub needs and has nowhere; `secrets` are its file of secrets, or stand-ins for it.
+def find_missing(hub: Hub, secrets: Values) -> list[Path]:
+    """What the hub needs and has nowhere; `secrets` are its file of secrets.
 
     Raises:
         RepositoryError: an image of the hub is named wrongly.
     """
-    values = _of_chart(hub, secrets)
-    return [dotted(in_file(hub, path)) for path in _needed(hub, values) if not _has(values, path)]
+    return missing_in(hub, _of_chart(hub, secrets))
+
+
+def missing_in(hub: Hub, values: Values) -> list[Path]:
+    """What the hub needs and these values of JupyterHub's chart, secrets or stand-ins for them among them, have not."""
+    return [path for path in _needed(hub, values) if not _has(values, path)]
 
 
 def uses_passwords(hub: Hub) -> bool:
@@ -59,11 +69,6 @@ def effect_of(path: Path) -> str:
     return known[words[0]] if words else generic
 
 
-def in_file(hub: Hub, path: Path) -> Path:
-    """Where a file of secrets has what JupyterHub's chart has at that path."""
-    return ((hub.prefix,) if hub.prefix else ()) + path
-
-
 def _of_chart(hub: Hub, secrets: Values) -> Values:
     images = {name: ImageReference(f"registry.invalid/{name}", "c0") for name in image_names(hub)}
     return of_jupyterhub(hub, merge(render_values(hub, images), secrets))
@@ -71,6 +76,8 @@ def _of_chart(hub: Hub, secrets: Values) -> Values:
 
 def _needed(hub: Hub, values: Values) -> Iterator[Path]:
     yield TOKEN
+    if find_value(values, ("hub", "existingSecret")):
+        return  # an object of the cluster, laid over the values
     # The upstream chart makes these three itself where nobody gives them.
     dependencies = hub.chart.value.get("dependencies") or []
     if any(str(each.get("repository")).startswith("file:") for each in dependencies):
@@ -80,8 +87,8 @@ def _needed(hub: Hub, values: Values) -> Iterator[Path]:
         yield from PASSWORDS
     elif name.endswith(_OAUTH):
         yield from (("hub", "config", name, "client_id"), ("hub", "config", name, "client_secret"))
-    elif name == "LTI13Authenticator":
-        yield ("hub", "config", name, "client_id")
+    elif name in _OF_LOGINS:
+        yield ("hub", "config", name, _OF_LOGINS[name])
 
 
 def _authenticator(values: Values) -> str:
@@ -99,6 +106,7 @@ def _has(values: Values, path: Path) -> bool:
     inherited = find_value(values, ("hub", "config", _OAUTH, key))
     names = find_value(values, ("hub", "extraEnv")) or {}
     variables = [str(name) for name in names] if isinstance(names, dict) else []
+    scripts = json.dumps([find_value(values, ("hub", name)) for name in ("extraConfig", "extraFiles")])
     return key in {"client_id", "client_secret"} and bool(
-        inherited or any(name.endswith(key.upper()) for name in variables)
+        inherited or key in scripts or any(name.endswith(key.upper()) for name in variables)
     )

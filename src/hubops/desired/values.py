@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hubops.desired.injection import IMAGE_KEY, as_values, inject, named_images
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 
-IMAGE_KEY = "hubops-image"
 JUPYTERHUB = "jupyterhub"
 
 
@@ -34,20 +34,25 @@ def render_values(hub: Hub, images: Mapping[str, ImageReference], *top: Values) 
     written = merge(conventions, *moved(hub, hub.layers), hub.values, *moved(hub, top))
     _require_mappings(hub, written)
     _refuse_hand_set(hub)
-    injected = {"singleuser": {"image": _image(images[hub.image])}} if hub.image in images else {}
-    resolved: Values = _resolve(written, images, f"hub-charts/{hub.name}")
+    injected = {"singleuser": {"image": as_values(images[hub.image])}} if hub.image in images else {}
+    resolved: Values = inject(written, images, f"hub-charts/{hub.name}")
     return merge(resolved, prefixed(hub, injected))
 
 
 def image_names(hub: Hub, *top: Values) -> list[str]:
     """The images a hub needs that hubops builds: its user image and each one named by `hubops-image`."""
-    named = set(_named(merge(*moved(hub, hub.layers), hub.values, *moved(hub, top))))
+    named = set(named_images(merge(*moved(hub, hub.layers), hub.values, *moved(hub, top))))
     return sorted(({hub.image} if hub.image else set()) | named)
 
 
 def prefixed(hub: Hub, values: Values) -> Values:
     """Values of JupyterHub's chart, under the key it has in the hub's chart."""
     return {hub.prefix: values} if hub.prefix else values
+
+
+def path_below(hub: Hub, path: Path) -> Path:
+    """Where a hub's values have what JupyterHub's chart has at a path: `prefixed`, for paths."""
+    return (hub.prefix, *path) if hub.prefix else path
 
 
 def of_jupyterhub(hub: Hub, values: Values) -> Values:
@@ -63,13 +68,21 @@ def find_value(values: Any, path: Sequence[str | int]) -> Any:
     return values
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value inside maps and lists, with its path."""
-    if not isinstance(value, (dict, list)):
+def leaves(value: Any, path: Path = (), *, lists: bool = True) -> Iterator[tuple[Path, Any]]:
+    """Every value inside maps and lists, with its path; without `lists` a list is one value, and so is an empty map."""
+    if isinstance(value, dict) and (value or lists):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key), lists=lists)
+    elif isinstance(value, list) and lists:
+        for number, item in enumerate(value):
+            yield from leaves(item, (*path, number))
+    else:
         yield path, value
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from leaves(item, (*path, key))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every value inside maps and lists, as text; null is none."""
+    return (str(leaf) for _, leaf in leaves(value) if leaf is not None)
 
 
 def moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
@@ -82,46 +95,6 @@ def moved(hub: Hub, layers: Iterable[Values]) -> Iterator[Values]:
             yield merge(
                 {key: value for key, value in layer.items() if key != JUPYTERHUB}, prefixed(hub, inner)
             )
-
-
-def _image(reference: ImageReference) -> Values:
-    return {"name": reference.repository, "tag": reference.pinned_tag}
-
-
-def _resolve(value: Any, images: Mapping[str, ImageReference], where: str, *, listed: bool = False) -> Any:
-    """Replace every {hubops-image: NAME} by the image's name and tag; other keys beside it stay.
-
-    In lists stand the fields of Kubernetes and KubeSpawner (extraContainers, profileList), where an image
-    is one text; everywhere else those of the chart.
-    """
-    if isinstance(value, list):
-        return [_resolve(item, images, where, listed=True) for item in value]
-    if not isinstance(value, dict):
-        return value
-    rest = {
-        key: _resolve(item, images, where, listed=listed) for key, item in value.items() if key != IMAGE_KEY
-    }
-    if value.get(IMAGE_KEY) is None:
-        return rest
-    name = str(value[IMAGE_KEY])
-    if name not in images:
-        raise RepositoryError(f"the image {name} is named, but nothing builds it", where=where)
-    if {"name", "tag"} & set(rest):
-        raise RepositoryError(
-            f"the image {name} is built by hubops, but its name or tag is set by hand as well", where=where
-        )
-    return str(images[name]) if listed else {**rest, **_image(images[name])}
-
-
-def _named(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _named(item)
-    elif isinstance(value, dict):
-        if value.get(IMAGE_KEY) is not None:
-            yield str(value[IMAGE_KEY])
-        for item in value.values():
-            yield from _named(item)
 
 
 def _require_mappings(hub: Hub, written: Values) -> None:
@@ -142,9 +115,11 @@ def _require_mappings(hub: Hub, written: Values) -> None:
 def _refuse_hand_set(hub: Hub) -> None:
     """A shared layer may name an image for the hubs without one of their own; the hub itself may not."""
     found = find_value(of_jupyterhub(hub, hub.values), ("singleuser", "image"))
-    if hub.image and isinstance(found, dict) and {"name", "tag"} & set(found):
+    if not hub.image or not isinstance(found, dict):
+        return
+    if {"name", "tag"} & set(found) or found.get(IMAGE_KEY) not in {None, hub.image}:
         raise RepositoryError(
             f"the image of {hub.name}'s user servers is set by hand, but hubops builds {hub.image}",
             where=f"hub-charts/{hub.name}/values.yaml: singleuser.image",
-            hint="Take it out: hubops sets name and tag.",
+            hint="Take it out: hubops sets name and tag. For another one: image: NAME in hub.yaml.",
         )

@@ -19,7 +19,7 @@ from hubops.errors import RepositoryError
 
 UPSTREAM = ("4.4.0", "https://hub.jupyter.org/helm-chart/")
 # What is generated on the local cluster.
-_GENERATED: Values = {
+GENERATED: Values = {
     "proxy": {"secretToken": STAND_IN},
     "hub": {"cookieSecret": STAND_IN, "config": {"CryptKeeper": {"keys": [STAND_IN]}}},
 }
@@ -88,7 +88,7 @@ def deployed_values(hub: Hub, secrets: SecretFile | None) -> Values:
     top = [hub.documents[-1].value] if hub.cluster.local else []
     images = {name: ImageReference(f"registry.invalid/{name}", "c0") for name in image_names(hub, *top)}
     written = with_stand_ins(secrets.document.value or {}) if secrets else {}
-    generated = merge(_GENERATED if hub.cluster.local else {}, probe_values(STAND_IN))
+    generated = merge(GENERATED if hub.cluster.local else {}, probe_values(STAND_IN))
     try:
         rendered = render_values(hub, images, *top)
     except RepositoryError as error:

@@ -1,50 +1,35 @@
 """Claims into files: one tar.gz each, read back before it counts."""
 
 import asyncio
-import errno
-import gzip
 import hashlib
-import os
-import tarfile
-import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO
 
-from hubops import digest
 from hubops.clients.volume import Volume
 from hubops.errors import ClusterError, MachineError, OutOfReachError
-from hubops.execute.volume import tree
+from hubops.execute.archive_content import Content, read_content
+from hubops.execute.archive_place import Sink, Source
 from hubops.state.archive_model import Archived, Claim, Kind
 
 _TRIES = 3
-_SHOWN = {errno.ENOSPC: "Make room, or name another directory.", errno.EDQUOT: "Make room, or name another."}
+_PIECE = 1 << 20
+_OTHER_PLACE = "Nothing was kept. See whether the disk is sound, or archive to another place."
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a tar.gz holds, found by reading all of it."""
-
-    digest: str
-    files: int
-    bytes: int
-
-
-async def archive_claim(volume: Volume, claim: Claim, directory: Path) -> Archived:
+async def archive_claim(volume: Volume, claim: Claim, sink: Sink) -> Archived:
     """Write a claim's content to `<claim>.tar.gz` and read it back; a connection that is cut is tried again.
 
     Raises:
         ClusterError: something in it cannot be read.
         MachineError: it cannot be written here, or is not what was written.
         OutOfReachError: the connection is cut again and again.
+        HubopsError: the store does not take it.
     """
-    file = directory / f"{claim.name}.tar.gz"
+    name = archive_file(claim)
     for left in reversed(range(_TRIES)):
         try:
-            sha256 = await _receive(volume, claim, file)
+            sha256 = await _receive(volume, claim, sink, name)
             break
         except OutOfReachError as cut:
             await _refuse_unreadable(volume, claim, cut)
@@ -52,16 +37,15 @@ async def archive_claim(volume: Volume, claim: Claim, directory: Path) -> Archiv
                 raise
     summary = await volume.summary()
     if summary["sha256"] != sha256:
-        raise OutOfReachError("a volume did not arrive as it was sent", where=f"claim {claim.name}")
-    with _writing(file):
-        await asyncio.to_thread(_require_same, file, sha256)
-        content = await asyncio.to_thread(read_content, file)
+        what, hint = "a volume did not arrive as it was sent", "Nothing was kept. Run again."
+        raise OutOfReachError(what, where=f"claim {claim.name}", hint=hint)
+    content = await asyncio.to_thread(_read_back, sink, name, sha256)
     return Archived(
         claim=claim,
         at=now(),
-        file=file.name,
+        file=name,
         sha256=sha256,
-        packed_bytes=file.stat().st_size,
+        packed_bytes=content.packed_bytes,
         content=content.digest,
         files=content.files,
         bytes=content.bytes,
@@ -70,15 +54,22 @@ async def archive_claim(volume: Volume, claim: Claim, directory: Path) -> Archiv
     )
 
 
-async def _receive(volume: Volume, claim: Claim, file: Path) -> str:
+def archive_file(claim: Claim) -> str:
+    """What its file in an archive is called."""
+    return f"{claim.name}.tar.gz"
+
+
+async def _receive(volume: Volume, claim: Claim, sink: Sink, name: str) -> str:
     total = hashlib.sha256()
-    file.touch(mode=0o600)
-    with _writing(file), file.open("wb") as out:
-        async for piece in volume.pack(database=claim.kind is Kind.DATABASE):
-            out.write(piece)
-            total.update(piece)
-        out.flush()
-        os.fsync(out.fileno())
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        async with aclosing(volume.pack(database=claim.kind is Kind.DATABASE)) as packed:
+            async for piece in packed:
+                total.update(piece)
+                yield piece
+
+    async with aclosing(pieces()) as counted:
+        await sink.write(name, counted, claim.bytes)
     return total.hexdigest()
 
 
@@ -93,75 +84,44 @@ async def _refuse_unreadable(volume: Volume, claim: Claim, cut: OutOfReachError)
         ) from cut
 
 
-def _require_same(file: Path, sha256: str) -> None:
-    if digest.of_file(file) != sha256:
-        raise MachineError("what was read back is not what was written", where=str(file))
-
-
-def read_content(file: Path) -> Content:
-    """Read a tar.gz to its end.
-
-    Raises:
-        MachineError: it is damaged.
-        OSError: it cannot be read.
-    """
+def _read_back(sink: Sink, name: str, sha256: str) -> Content:
+    where = f"{sink.where}/{name}"
     try:
-        with tarfile.open(file, "r:gz") as tar:
-            members = list(_members(tar))
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise MachineError("an archive is damaged", where=str(file), why=str(error)) from error
-    files = [size for _, size in members if size is not None]
-    return Content(tree.digest(line for line, _ in members), len(files), sum(files))
+        with sink.open(name) as file:
+            content = read_content(file)
+    except OSError as error:
+        raise MachineError(
+            "an archive cannot be read back", where=where, why=str(error), hint=_OTHER_PLACE
+        ) from error
+    if content.sha256 != sha256 or content.damage:
+        what = "what was read back is not what was written"
+        raise MachineError(what, where=where, why=content.damage, hint=_OTHER_PLACE)
+    return content
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tuple[bytes, int | None]]:
-    """The lines of the tree that it holds, and the sizes of its files."""
-    contents: dict[str, tuple[str, int]] = {}
-    for member in tar:
-        if member.isdir():
-            yield tree.line(member.name, "d", member.mode, ""), None
-        elif member.issym():
-            yield tree.line(member.name, "l", 0, member.linkname), None
-        else:
-            sha256, size = contents[member.linkname] if member.islnk() else _read(tar, member)
-            contents[member.name] = sha256, size
-            yield tree.line(member.name, "f", member.mode, sha256), size
-
-
-def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, int]:
-    file = tar.extractfile(member)
-    assert file is not None  # noqa: S101 - a regular file
-    return tree.sha256_of(file), member.size
-
-
-async def upload(volume: Volume, file: Path) -> str:
+async def upload(volume: Volume, source: Source, name: str) -> str:
     """Unpack a tar.gz beside what the volume has; returns the digest of what was unpacked.
 
     Raises:
         ClusterError: the volume does not take it.
+        MachineError: it cannot be read.
         OutOfReachError: the connection was cut.
+        HubopsError: the store does not give it.
     """
     offset = 0
-    with _writing(file), file.open("rb") as source:
-        async for piece in _pieces(source):
-            await volume.feed(offset, piece)
-            offset += len(piece)
-    return await volume.finish()
-
-
-async def _pieces(source: IO[bytes], size: int = 4 << 20) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(source.read, size):
-        yield piece
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
     try:
-        yield
+        with await asyncio.to_thread(source.open, name) as file:
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                await volume.feed(offset, piece)
+                offset += len(piece)
     except OSError as error:
-        hint = _SHOWN.get(error.errno or 0, "")
-        why = error.strerror or str(error)
-        raise MachineError("an archive cannot be written", where=str(path), why=why, hint=hint) from error
+        raise MachineError(
+            "an archive cannot be read",
+            where=f"{source.where}/{name}",
+            why=str(error),
+            hint="What is in the volume stays. Make the file readable, and run again.",
+        ) from error
+    return await volume.finish()
 
 
 def now() -> str:

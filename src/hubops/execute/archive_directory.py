@@ -1,97 +1,125 @@
-"""The directory of one archive: under another name until it is complete, so that a part never looks like the whole."""
+"""A directory that holds archives: one bears its name when it is complete, so that a part never looks like the whole."""
 
+import errno
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from hubops import digest
-from hubops.errors import MachineError, RefusedError
-from hubops.execute.archive import read_content
-from hubops.state.archive_model import MANIFEST, Archived, Manifest, parse_manifest
+from hubops.errors import MachineError
+from hubops.events import Emit
+from hubops.state.archive_model import MANIFEST, Manifest, archive_name
 
 _PART = ".part"
+_DIGITS = 8  # of a cluster's uid
+_HINTS = {errno.ENOSPC: "Make room, or name another directory.", errno.EDQUOT: "Make room, or name another."}
+
+
+@dataclass(frozen=True)
+class DirectoryArchive:
+    """A directory with an archive in it, or with the files of one that is being made."""
+
+    path: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    @property
+    def place(self) -> str:
+        return f"{socket.gethostname()}:{self.path.absolute()}"
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self.path / name).open("rb")
+
+    async def write(self, name: str, pieces: AsyncIterator[bytes], size: int) -> None:  # noqa: ARG002 - as a Sink
+        file = self.path / name
+        with _writing(file), _private(file) as out:
+            async for piece in pieces:
+                out.write(piece)
+
+    async def complete(self, manifest: Manifest) -> "tuple[DirectoryArchive, str]":
+        directory = self.path.with_name(archive_name(manifest.hub, manifest.at))
+        text = manifest.dump()
+        with _writing(self.path):
+            sizes = {path.name: path.stat().st_size for path in self.path.iterdir()}
+            gone = [each for each in manifest.archived if sizes.get(each.file) != each.packed_bytes]
+            if gone:
+                raise MachineError(
+                    f"{len(gone)} files of the archive are no longer what was written",
+                    where=self.where,
+                    hint="See who else writes to this directory, and run again.",
+                )
+            with _private(self.path / MANIFEST) as out:
+                out.write(text.encode())
+            self.path.rename(directory)
+            # A receipt says that people's files may go: after a power failure the archive must be there.
+            for changed in (directory, directory.parent):
+                _to_disk(changed)
+        return DirectoryArchive(directory), digest.of_bytes(text.encode())
+
+
+@dataclass(frozen=True)
+class DirectoryPlace:
+    """A directory that holds archives, each in a directory of its own."""
+
+    path: Path
+
+    @asynccontextmanager
+    async def begin(
+        self,
+        hub: str,
+        cluster: str,
+        files: Sequence[str],  # noqa: ARG002 - as a Place
+        emit: Emit,  # noqa: ARG002 - as a Place
+    ) -> AsyncIterator[DirectoryArchive]:
+        # Another cluster may have a hub of that name, and be at work; on this one the hub's lease says that nobody is.
+        part = self.path / f"{hub}-{cluster[:_DIGITS]}{_PART}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(mode=0o700)
+        except OSError as error:
+            raise MachineError(
+                "the archive's directory cannot be made",
+                where=str(part),
+                why=error.strerror or str(error),
+                hint="Name a directory that you may write to.",
+            ) from error
+        try:
+            yield DirectoryArchive(part)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
-def begin(parent: Path, hub: str) -> Iterator[Path]:
-    """A private directory for a hub's archive; what an interrupted run left is removed. `complete` keeps it.
+def _private(file: Path) -> Iterator[IO[bytes]]:
+    """A file for its owner alone, on the disk at the end."""
+    file.touch(mode=0o600)
+    with file.open("wb") as out:
+        yield out
+        out.flush()
+        os.fsync(out.fileno())
 
-    Raises:
-        MachineError: it cannot be made.
-    """
-    part = parent / f"{hub}{_PART}"
+
+def _to_disk(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(mode=0o700)
-    except OSError as error:
-        raise MachineError(
-            "the archive's directory cannot be made", where=str(part), why=str(error)
-        ) from error
-    try:
-        yield part
+        os.fsync(handle)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        os.close(handle)
 
 
-def complete(part: Path, manifest: Manifest) -> tuple[Path, str]:
-    """Write the manifest and give the directory its name; returns it, and the manifest's SHA-256.
-
-    Raises:
-        MachineError: it cannot be written.
-    """
-    stamp = manifest.at.replace(":", "").replace("-", "").partition("+")[0]
-    directory = part.with_name(f"{manifest.hub}-{stamp}")
-    text = manifest.dump()
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        (part / MANIFEST).touch(mode=0o600)
-        (part / MANIFEST).write_text(text)
-        part.rename(directory)
+        yield
     except OSError as error:
-        raise MachineError("an archive cannot be written", where=str(part), why=str(error)) from error
-    return directory, digest.of_bytes(text.encode())
-
-
-def read(directory: Path) -> Manifest:
-    """The manifest of a complete archive.
-
-    Raises:
-        RefusedError: there is none, or it is not understood.
-    """
-    try:
-        return parse_manifest((directory / MANIFEST).read_text())
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RefusedError(
-            "this is no archive of a hub",
-            where=str(directory / MANIFEST),
-            why=str(error) or type(error).__name__,
-            hint="Name the directory that hubops archive printed.",
-        ) from error
-
-
-def require_whole(directory: Path, archived: Archived) -> None:
-    """Read a file of the archive to its end.
-
-    Raises:
-        RefusedError: it is not the one that was written.
-        MachineError: it is damaged.
-    """
-    file = directory / archived.file
-    try:
-        found = digest.of_file(file)
-    except OSError as error:
-        raise RefusedError("a file of the archive is missing", where=str(file), why=str(error)) from error
-    if found != archived.sha256:
-        raise RefusedError(
-            "a file of the archive is not the one that was written",
-            where=str(file),
-            why=f"SHA-256 {found}, in the manifest {archived.sha256}",
-            hint="Nothing was restored. Fetch the archive again from where it was copied to.",
-        )
-    if read_content(file).digest != archived.content:
-        raise RefusedError(
-            "a file of the archive does not hold what its manifest says",
-            where=str(file),
-            hint="Nothing was restored.",
-        )
+        hint = _HINTS.get(error.errno or 0, "")
+        why = error.strerror or str(error)
+        raise MachineError("an archive cannot be written", where=str(path), why=why, hint=hint) from error

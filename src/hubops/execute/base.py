@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from hubops.clients.kube import Json, Kube
-from hubops.execute.helm_record import pack_record, unpack_record
+from hubops.execute.helm_record import list_revisions, pack_record, read_revision, unpack_record
 
 _DEPLOYED, _SUPERSEDED = "deployed", "superseded"
 # Of what hooks make helm takes out nothing; these two only run, and hold no data.
@@ -39,16 +39,16 @@ async def rebase(kube: Kube, release: str, namespace: str) -> bool:
     Written first is the newest record, then the older ones: a run killed in between is prepared again.
     """
     path = f"/api/v1/namespaces/{namespace}/secrets"
-    found, _ = await kube.list(path, labels=f"owner=helm,name={release}")
-    found.sort(key=_number)
+    found = await list_revisions(kube, release, namespace)
     if len(found) < 2 or _status(found[-1]) == _DEPLOYED:  # noqa: PLR2004 - one has nothing below it
         return False
     since = next((n for n in reversed(range(len(found) - 1)) if _status(found[n]) == _DEPLOYED), 0)
-    documents = [unpack_record(secret["data"]["release"]) for secret in found[since:]]
+    found = [await read_revision(kube, secret) for secret in found[since:]]
+    documents = [unpack_record(secret["data"]["release"]) for secret in found]
     manifests = [manifest for each in documents for manifest in [each["manifest"], *_hooks_left(each)]]
     newest = {**documents[-1], "manifest": unite(manifests)}
     await _write(kube, path, found[-1], newest)
-    for secret, document in zip(found[since:-1], documents[:-1], strict=True):
+    for secret, document in zip(found[:-1], documents[:-1], strict=True):
         if _status(secret) == _DEPLOYED:
             document["info"]["status"] = _SUPERSEDED
             await _write(kube, path, secret, document)
@@ -108,10 +108,6 @@ def _united_items(below: Iterable[Any], above: Iterable[Any], key: str) -> list[
 
 def _all_have(key: str, items: Iterable[Any]) -> bool:
     return all(isinstance(item, dict) and key in item for item in items)
-
-
-def _number(secret: Json) -> int:
-    return int(secret["metadata"]["labels"]["version"])
 
 
 def _status(secret: Json) -> str:

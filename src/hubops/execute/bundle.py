@@ -40,13 +40,11 @@ def make_bundle(
     Raises:
         RepositoryError: Chart.yaml is wrong.
     """
-    chart = copy_chart(root, hub.directory, directory)
-    # All of it is among `values`, with what hubops resolves; helm would merge the raw file below them.
-    (chart / "values.yaml").write_text("{}\n")
+    chart = lay_chart(root, hub, directory)
     dependencies = _dependencies(chart)
     # Not Chart.lock, which says when it was generated: what it pins is among the dependencies.
     kept = [
-        path for path in chart.rglob("*") if path.name != "Chart.lock" and not _is_fetched(path, dependencies)
+        path for path in chart.rglob("*") if path.name != "Chart.lock" and not is_fetched(path, dependencies)
     ]
     within = _files(chart, (path for path in kept if path.is_relative_to(chart / "charts")))
     outside = _files_outside(directory, chart)
@@ -58,6 +56,18 @@ def make_bundle(
     pinned = {name: str(image) for name, image in images.items()}
     content = Content(key, pinned, below, _name(dependencies), shared, values, hub.prefix)
     return Bundle(directory, chart, content)
+
+
+def lay_chart(root: Path, hub: Hub, directory: Path) -> Path:
+    """Copy the hub's chart and those it depends on below `directory`, without values: they are handed to helm.
+
+    Raises:
+        RepositoryError: Chart.yaml is wrong.
+    """
+    chart = copy_chart(root, hub.directory, directory)
+    # All of it is among the values, with what hubops resolves; helm would merge the raw file below them.
+    (chart / "values.yaml").write_text("{}\n")
+    return chart
 
 
 def pack(bundle: Bundle) -> bytes:
@@ -89,7 +99,7 @@ def _dependencies(chart: Path) -> list[dict[str, Any]]:
     return []
 
 
-def _is_fetched(path: Path, dependencies: list[dict[str, Any]]) -> bool:
+def is_fetched(path: Path, dependencies: Iterable[Mapping[str, Any]]) -> bool:
     """Whether helm replaces it by what it fetches: somebody's `helm dependency build` left it in the clone."""
     names = [re.escape(str(each.get("name"))) for each in dependencies if each.get("repository")]
     return any(re.fullmatch(rf"{name}-v?\d.*\.tgz", path.name) for name in names)

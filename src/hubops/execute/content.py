@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hubops import digest
 from hubops.clients.helm import Upgrade
 from hubops.clients.kube import Json, Kube
+from hubops.execute.helm_record import list_revisions
 
 _CONTENT = "hubops.dev/content"
 _DIGITS = 40  # a label has 63 characters at most
@@ -63,7 +64,4 @@ async def forget_content(kube: Kube, release: str, namespace: str) -> None:
 
 
 async def _find_newest(kube: Kube, release: str, namespace: str) -> Json | None:
-    revisions, _ = await kube.list(
-        f"/api/v1/namespaces/{namespace}/secrets", labels=f"owner=helm,name={release}"
-    )
-    return max(revisions, key=lambda secret: int(secret["metadata"]["labels"]["version"]), default=None)
+    return next(reversed(await list_revisions(kube, release, namespace)), None)

@@ -6,7 +6,7 @@ from typing import Any
 from hubops.clients.kube import Kube
 from hubops.errors import RefusedError
 from hubops.events import Emit, Remark
-from hubops.execute.helm_record import pack_record, unpack_record
+from hubops.execute.helm_record import list_revisions, pack_record, read_revision, unpack_record
 from hubops.execute.lease import Lease
 
 _PENDING = {"pending-install", "pending-upgrade", "pending-rollback"}
@@ -25,10 +25,10 @@ async def heal_release(
     Raises:
         RefusedError: another helm may still be at work.
     """
-    selector = f"owner=helm,name={release}"
-    secrets, _ = await kube.list(f"/api/v1/namespaces/{namespace}/secrets", labels=selector)
-    pending = [secret for secret in secrets if secret["metadata"]["labels"]["status"] in _PENDING]
-    for secret in pending:
+    revisions = await list_revisions(kube, release, namespace)
+    pending = [each for each in revisions if each["metadata"]["labels"]["status"] in _PENDING]
+    for revision in pending:
+        secret = await read_revision(kube, revision)
         _require_abandoned(secret, release, lease, timeout_s)
         status = secret["metadata"]["labels"]["status"]
         # The version makes it a conflict when its helm is alive after all and has just written.

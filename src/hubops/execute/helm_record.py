@@ -6,6 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hubops.clients.kube import Json, Kube
+
+
+async def list_revisions(kube: Kube, release: str, namespace: str) -> list[Json]:
+    """The Secrets of a release's revisions, oldest first, without the revisions themselves, which are large."""
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    found, _ = await kube.list(path, labels=f"owner=helm,name={release}", metadata_only=True)
+    return sorted(found, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
+
+
+async def read_revision(kube: Kube, revision: Json) -> Json:
+    """The whole Secret of a listed revision; writing it is a conflict where somebody wrote since it was listed.
+
+    Raises:
+        ClusterError: it is gone.
+    """
+    metadata = revision["metadata"]
+    path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
+    return {**await kube.request("GET", path), "metadata": metadata}
+
 
 def unpack_record(data: str) -> dict[str, Any]:
     """The revision in the field `release` of its Secret."""

@@ -45,3 +45,12 @@ async def mark_cluster(kube: Kube, name: str) -> None:
             if not is_status(error, _CONFLICT):
                 raise
             await require_cluster(kube, name)  # the deploy of another hub was faster
+
+
+async def cluster_uid(kube: Kube) -> str:
+    """What tells a cluster that is marked from every other, whatever they are called.
+
+    Raises:
+        OutOfReachError, ClusterError: it cannot be read.
+    """
+    return str((await kube.request("GET", f"{_PATH}/{_NAME}"))["metadata"]["uid"])

@@ -44,5 +44,6 @@ async def _wait_gone(kube: Kube, namespace: str) -> None:
     deadline = Deadline(_GONE_LIMIT_S)
     while (await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels="component=hub"))[0]:
         if deadline.passed:
-            raise OutOfReachError("the hub's pod does not go", where=f"namespace {namespace}")
+            hint = "See what holds it: kubectl describe pod. Nothing was touched; run again when it is gone."
+            raise OutOfReachError("the hub's pod does not go", where=f"namespace {namespace}", hint=hint)
         await asyncio.sleep(_POLL_S)

@@ -1,7 +1,6 @@
 """Claims out of files: made as they were, filled beside what they have, and only then put in place."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from hubops.answer import Absent
 from hubops.clients.kube import Kube
@@ -9,6 +8,7 @@ from hubops.clients.volume import Volume
 from hubops.errors import ClusterError
 from hubops.events import Emit, Remark
 from hubops.execute.archive import upload
+from hubops.execute.archive_place import Source
 from hubops.execute.sample import claim_body
 from hubops.state.archive_model import Archived, Claim, Owner
 
@@ -47,14 +47,14 @@ async def _in_this_cluster(kube: Kube, claim: Claim, emit: Emit) -> Claim:
     return replace(claim, storage_class="")
 
 
-async def fill(volume: Volume, archived: Archived, directory: Path, stamp: str) -> None:
+async def fill(volume: Volume, archived: Archived, source: Source, stamp: str) -> None:
     """Restore a claim's content; what it has goes into a directory of its own beside that.
 
     Raises:
         ClusterError: it cannot be written, or is not the same then; what was there is where it was.
         OutOfReachError: the connection was cut.
     """
-    if await upload(volume, directory / archived.file) != archived.content:
+    if await upload(volume, source, archived.file) != archived.content:
         raise ClusterError(
             "what was restored is not what was archived",
             where=f"claim {archived.claim.name}",

@@ -1,11 +1,9 @@
 """A pod that mounts one claim and serves its content (docs/adr/0015); gone at the end, and after a kill by the next run."""
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 
 from hubops import digest
 from hubops.answer import Absent
@@ -13,26 +11,16 @@ from hubops.clients.kube import Json, Kube
 from hubops.clients.volume import Volume
 from hubops.deadline import Deadline
 from hubops.errors import ClusterError, OutOfReachError
+from hubops.execute.sent import sent_command
 from hubops.secret import Secret
 from hubops.state.archive_model import Claim, HubPod
 
 # On everything that is made to look into a hub's volumes: pods, and the claims of samples.
 LABEL = "hubops.dev/volume-of"
-_PORT = 8000
+PORT = 8000
 _READY_LIMIT_S = 180
 _GONE_LIMIT_S = 60
 _POLL_S = 0.5
-_MODULES = ("__init__", "tree", "pack", "unpack", "server")
-# The modules arrive as JSON and become a package again.
-_BEGIN = """
-import json, pathlib, runpy, sys
-package = pathlib.Path("/tmp/code/volume")
-package.mkdir(parents=True)
-for name, text in json.loads(sys.argv.pop(1)).items():
-    (package / f"{name}.py").write_text(text)
-sys.path.insert(0, "/tmp/code")
-runpy.run_module("volume.server", run_name="__main__")
-"""
 # User servers may have nodes of their own (both spellings are the upstream chart's).
 _TOLERATIONS = [
     {"key": f"hub.jupyter.org{sign}dedicated", "operator": "Exists", "effect": "NoSchedule"} for sign in "/_"
@@ -41,9 +29,18 @@ _TOLERATIONS = [
 
 @asynccontextmanager
 async def open_volume(
-    kube: Kube, namespace: str, hub: str, claim: Claim, pod: HubPod, *, write: bool = False
+    kube: Kube,
+    namespace: str,
+    hub: str,
+    claim: Claim,
+    pod: HubPod,
+    *,
+    write: bool = False,
+    below: str = "",
 ) -> AsyncIterator[Volume]:
     """Mount a claim in a pod of its own, on the node where it is mounted already, if it is; only read without `write`.
+
+    `below` is a directory in it, "" for all of it.
 
     Raises:
         ClusterError: it cannot be mounted, with what Kubernetes says.
@@ -53,10 +50,14 @@ async def open_volume(
     name = f"hubops-volume-{claim.uid[:13]}"
     path = f"/api/v1/namespaces/{namespace}/pods"
     body = _manifest(name, hub, claim, pod, digest.of_bytes(token.reveal().encode()), write=write)
+    if below:
+        body["spec"]["containers"][0]["volumeMounts"][0]["subPath"] = below
     await kube.create(path, body)
     try:
-        await _wait_ready(kube, f"{path}/{name}", claim)
-        yield Volume(kube, f"{path}/{name}:{_PORT}/proxy", token, claim.name)
+        await wait_ready(
+            kube, f"{path}/{name}", "a volume cannot be mounted", f"claim {namespace}/{claim.name}"
+        )
+        yield Volume(kube, f"{path}/{name}:{PORT}/proxy", token, claim.name)
     finally:
         await asyncio.shield(remove(kube, f"{path}/{name}"))
 
@@ -71,14 +72,12 @@ async def sweep(kube: Kube, namespace: str, hub: str) -> None:
 
 
 def _manifest(name: str, hub: str, claim: Claim, pod: HubPod, token_sha256: str, *, write: bool) -> Json:
-    source = files("hubops.execute.volume")
-    code = {module: source.joinpath(f"{module}.py").read_text(encoding="utf-8") for module in _MODULES}
     owner = claim.owner
     container = {
         "name": "volume",
         "image": pod.image,
-        "command": ["python3", "-c", _BEGIN],
-        "args": [json.dumps(code), "/volume", str(_PORT), token_sha256],
+        "command": sent_command("volume.server", "volume"),
+        "args": ["/volume", str(PORT), token_sha256],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -86,7 +85,7 @@ def _manifest(name: str, hub: str, claim: Claim, pod: HubPod, token_sha256: str,
             "readOnlyRootFilesystem": True,
         },
         "startupProbe": {
-            "tcpSocket": {"port": _PORT},
+            "tcpSocket": {"port": PORT},
             "periodSeconds": 1,
             "failureThreshold": _READY_LIMIT_S,
         },
@@ -126,8 +125,14 @@ def _manifest(name: str, hub: str, claim: Claim, pod: HubPod, token_sha256: str,
     }
 
 
-async def _wait_ready(kube: Kube, path: str, claim: Claim) -> None:
-    deadline = Deadline(_READY_LIMIT_S)
+async def wait_ready(kube: Kube, path: str, what: str, where: str, limit_s: float = _READY_LIMIT_S) -> None:
+    """Wait until a pod of ours serves; an error says `what` does not work, and `where`.
+
+    Raises:
+        ClusterError: the pod has ended, with what Kubernetes says.
+        OutOfReachError: it is not ready in time.
+    """
+    deadline = Deadline(limit_s)
     while True:
         pod = await kube.request("GET", path)
         status = pod.get("status", {})
@@ -136,10 +141,9 @@ async def _wait_ready(kube: Kube, path: str, claim: Claim) -> None:
         ended = status.get("phase") in {"Failed", "Succeeded"}
         if ended or deadline.passed:
             why = await _why(kube, pod)
-            where = f"claim {pod['metadata']['namespace']}/{claim.name}"
             hint = "See what the pod waits for, and run again."
             kind = ClusterError if ended else OutOfReachError
-            raise kind("a volume cannot be mounted", where=where, why=why, hint=hint)
+            raise kind(what, where=where, why=why, hint=hint)
         await asyncio.sleep(_POLL_S)
 
 
@@ -167,5 +171,6 @@ async def remove(kube: Kube, path: str) -> None:
     deadline = Deadline(_GONE_LIMIT_S)
     while not isinstance(await kube.find(path), Absent):
         if deadline.passed:
-            raise OutOfReachError("what was made to look into a volume does not go", where=path)
+            hint = "See what holds it: kubectl describe. The next run takes it away."
+            raise OutOfReachError("what was made to look into a volume does not go", where=path, hint=hint)
         await asyncio.sleep(_POLL_S)

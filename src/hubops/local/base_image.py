@@ -51,7 +51,7 @@ async def make_base(emit: Emit) -> Path:
     if not (host.is_root() and host.is_debian()):
         raise MachineError(
             f"no image registry answers, and {NAME} can be made only on Debian as root",
-            hint="Give this machine access to an image registry, or run ./start as root on Debian.",
+            hint="Give this machine access to an image registry, or run this as root on Debian.",
         )
     sources = await _sources()
     key = digest.of_parts([_RECIPE_VERSION, _EPOCH, *_LEFT_OUT, *sources])[:12]

@@ -37,14 +37,14 @@ async def require_builder(emit: Emit) -> Builder:
     buildx = Buildx()
     if not host.is_root():
         if await buildx.is_there():
-            return buildx
+            return await buildx.looked_at()
         hint = "Run as root, or install the plug-in buildx of Docker (the package docker-buildx-plugin)."
         raise MachineError("building images without root needs docker buildx", hint=hint)
     try:
         return await require_buildkit(emit)
     except MachineError:
         if await buildx.is_there():
-            return buildx
+            return await buildx.looked_at()
         raise
 
 

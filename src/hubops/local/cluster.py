@@ -100,6 +100,18 @@ async def delete_cluster(instance: Instance, docker: Docker) -> None:
     _record_file(instance).unlink(missing_ok=True)
 
 
+async def describe_policies(instance: Instance, docker: Docker) -> str:
+    """Whether NetworkPolicies hold on the running node; kind's official image has an enforcer of its own."""
+    if await docker.state(instance.node) != "running":
+        return "not enforced: the node does not run"
+    if OWN_IMAGE not in await docker("inspect", "-f", "{{.Config.Image}}", instance.node):
+        return "enforced by kind's own network"
+    unit = "network-policies"
+    if "running" in await docker("exec", instance.node, "systemctl", "show", "-p", "SubState", unit):
+        return "enforced"
+    return f"not enforced; see: docker exec {instance.node} journalctl -u {unit}"
+
+
 async def _start(instance: Instance, parts: Parts) -> bool:
     """Start a stopped node. False when its network is gone, so that it never can."""
     try:

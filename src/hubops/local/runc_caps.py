@@ -50,4 +50,4 @@ def rewrite(arguments: list[str], have: set[str]) -> None:
 
 if __name__ == "__main__":
     rewrite(sys.argv[1:], granted())
-    os.execv(_RUNC, ["runc", *sys.argv[1:]])  # noqa: S606
+    os.execv(_RUNC, ["runc", *sys.argv[1:]])  # noqa: S606 - it becomes runc

@@ -10,6 +10,7 @@ CADDY = "v2.10.2"
 SOPS = "v3.13.2"
 AGE = "v1.2.1"
 ACTIONLINT = "v1.7.12"
+OBJECT_STORE = "v1.8.0"
 
 Version = tuple[int, ...]
 
@@ -149,6 +150,8 @@ _TOOLS = (
     ),
     # Reads our GitHub workflow in the tests.
     Tool("actionlint", ACTIONLINT, "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+    # Speaks S3 to the tests.
+    Tool("objectstore", OBJECT_STORE, "objectstore", "."),
 )
 
 TOOLS = {tool.name: tool for tool in _TOOLS}

@@ -81,13 +81,14 @@ async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> 
 
 
 async def status(instance: Instance) -> dict[str, str]:
-    """The state of each part, in one word each."""
+    """The state of each part, in a few words each."""
     engine = await docker.find_docker()
     if engine is None:
         return {"docker": "not running"}
     return {
         "docker": engine.address or "running",
         "cluster": await engine.state(instance.node) or "absent",
+        "policies": await cluster.describe_policies(instance, engine),
         "registry": await engine.state(instance.registry_container) or "absent",
     }
 

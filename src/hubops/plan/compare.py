@@ -6,6 +6,7 @@ from dataclasses import replace
 from hubops.desired.model import Hub, People
 from hubops.plan.differences import differences
 from hubops.plan.model import CREATE, DEPLOY, DISABLE, HELD, NOTHING, PEOPLE, WAITS, Course, Decision, HubPlan
+from hubops.plan.people import most_leaving
 from hubops.state.model import Content
 
 
@@ -13,26 +14,37 @@ def compare(
     hub: Hub, wanted: Content, has: Content | None, had_people: People | None, build: Sequence[str] = ()
 ) -> HubPlan:
     """A plan from two contents. None for `has`: there is nothing yet; for `had_people`: nobody knows."""
-    people = _moved(had_people, hub.people) if had_people else (0, 0)
     if has is None:
         return HubPlan(hub.name, CREATE, "it is new", build=tuple(build), chart=wanted.chart_name)
-    changes = tuple(differences(wanted.values, has.values))
+    found = _with_people(HubPlan(hub.name, NOTHING, build=tuple(build)), hub, had_people)
+    if has.key == wanted.key and not build:
+        return replace(found, action=PEOPLE) if any(found.people) else found
     chart = "" if has.chart == wanted.chart else _renamed(has.chart_name, wanted.chart_name)
-    if has.key != wanted.key or build:
-        return HubPlan(hub.name, DEPLOY, "", 0, tuple(build), changes, people, chart)
-    return HubPlan(hub.name, PEOPLE if any(people) else NOTHING, people=people)
+    return replace(found, action=DEPLOY, changes=tuple(differences(wanted.values, has.values)), chart=chart)
 
 
 def disabled(hub: Hub, *, already: bool) -> HubPlan:
     """The plan for a hub that is not to run."""
     if already:
         return HubPlan(hub.name, NOTHING, f"it is disabled: {hub.disabled}")
-    return HubPlan(hub.name, DISABLE, f"{hub.disabled}; its data stays, its people's servers are ended")
+    return HubPlan(
+        hub.name, DISABLE, f"{hub.disabled.rstrip('.')}; its data stays, its people's servers are ended"
+    )
 
 
 def anew(found: HubPlan, reason: str) -> HubPlan:
     """The plan for a hub of which something else stands than was deployed last: at least that is brought again."""
     return replace(found, action=DEPLOY, reason=reason) if found.action in {NOTHING, PEOPLE} else found
+
+
+def _with_people(found: HubPlan, hub: Hub, had: People | None) -> HubPlan:
+    found = replace(found, may_leave=hub.people_may_leave)
+    if had is None:
+        return found
+    # Of ciphers nobody can tell which name is the same one; and who is blocked goes in any number.
+    gone = set() if hub.people.encrypted else _welcome(had) - _welcome(hub.people) - {*hub.people.blocked}
+    too_many = len(gone) > most_leaving(len(_welcome(had)), hub.people_may_leave)
+    return replace(found, people=_moved(had, hub.people), too_many=too_many)
 
 
 def _renamed(old: str, new: str) -> str:

@@ -26,6 +26,21 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class DeployedImage:
+    """An image as a hub has it: its tag ("" when nothing of it was deployed), by which deploy and commit.
+
+    `differences` are in inputs. `unknown` says why nobody can tell them, "" when they are known.
+    """
+
+    hub: str
+    tag: str = ""
+    deploy: int = 0
+    commit: str = ""
+    differences: tuple[Difference, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
 class Decision:
     """What to do with a hub's content, and why, in words for a person.
 
@@ -46,7 +61,8 @@ class HubPlan:
 
     `action` is one of the words below; `deployed` the deploy number of what runs (0 when nothing, or when
     nobody asked); `build` the images that are not in the registry; `changes` the settings that would
-    change; `people` how many would come and go.
+    change; `people` how many would come and go, `may_leave` how many may by hub.yaml; `too_many` when
+    more would go than may.
     """
 
     hub: str
@@ -56,6 +72,8 @@ class HubPlan:
     build: Sequence[str] = field(default_factory=tuple)
     changes: Sequence[Difference] = field(default_factory=tuple)
     people: tuple[int, int] = (0, 0)
+    may_leave: int = 0
+    too_many: bool = False
     chart: str = ""
 
 

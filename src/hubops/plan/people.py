@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from hubops.desired.model import Access
 
+_FEW = 5
+_PART = 5  # a fifth
+
 
 def who_leaves(known: Iterable[str], wanted: Access, had: Access | None) -> list[str]:
     """Of the people whom a hub knows those who are to go, in order; `had` is whom it let in before.
@@ -12,6 +15,15 @@ def who_leaves(known: Iterable[str], wanted: Access, had: Access | None) -> list
     before. A former admin goes as well where the admins are not only the named: they come back as anybody.
     """
     return sorted(name for name in known if _leaves(name.lower(), wanted, had or Access()))
+
+
+def most_leaving(known: int, confirmed: int) -> int:
+    """How many of the people whom a hub knows may be taken off it at once.
+
+    As many as are seen to leave in any week; more are likelier a slip, or a hub whose people nobody wrote down
+    yet, unless somebody `confirmed` so many.
+    """
+    return max(confirmed, _FEW, known // _PART)
 
 
 def _leaves(name: str, wanted: Access, had: Access) -> bool:

@@ -56,7 +56,7 @@ def require_archived(
             f"{hub.name} is not removed, for it is not in an archive as it is",
             where=f"archive in {receipt.place}" if receipt else f"hub {hub.name}",
             why=why,
-            hint=f"hubops archive {hub.name} --to DIRECTORY; to do without one: --without-archive",
+            hint=f"Archive it: hubops archive {hub.name} --to DIRECTORY; to do without one: --without-archive",
         )
 
 

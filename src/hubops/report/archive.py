@@ -1,7 +1,6 @@
 """What an archive holds, in a few lines; people are counted, not named."""
 
 from collections import Counter
-from pathlib import Path
 
 from hubops.desired.model import Hub
 from hubops.state.archive_model import Doomed, Kind, Manifest
@@ -10,7 +9,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB")
 _STEP = 1024
 
 
-def format_archive(manifest: Manifest, directory: Path) -> str:
+def format_archive(manifest: Manifest, where: str) -> str:
     """What is where."""
     databases = len(manifest.archived) - manifest.homes
     in_use = sum(each.claim.in_use for each in manifest.archived)
@@ -19,7 +18,7 @@ def format_archive(manifest: Manifest, directory: Path) -> str:
     packed = format_bytes(sum(each.packed_bytes for each in manifest.archived))
     lines = [
         f"{manifest.hub}: {databases} database, {manifest.homes} homes, {files} files, {packed}",
-        f"  in {directory}",
+        f"  in {where}",
         f"  restored to see that it can be: {len(manifest.sample)} of {len(manifest.archived)} volumes",
     ]
     if in_use:

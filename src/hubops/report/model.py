@@ -36,7 +36,7 @@ class Told:
 class Outcome:
     """What became of one thing: kind is "check", "image", "docs" or "hub"; `note` is one line of detail.
 
-    `deploy` is the deploy number, `commit` the full hash of what was wanted ("" when unknown).
+    `details` are more lines for who wants to know; `deploy` is the deploy number, `commit` the full hash of what was wanted ("" when unknown).
     """
 
     kind: str
@@ -47,6 +47,7 @@ class Outcome:
     error: Told | None = None
     deploy: int | None = None
     commit: str = ""
+    details: tuple[str, ...] = ()
 
 
 SHOWN_COMMIT = 10  # characters of a commit that people read

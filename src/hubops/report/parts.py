@@ -4,6 +4,7 @@ from hubops.report.model import Outcome, Told
 from hubops.report.text import clean, limited, one_line
 
 _NAME, _NOTE = 100, 300  # characters
+_DETAILS = 100  # lines
 _MINUTE = 60
 
 
@@ -46,6 +47,13 @@ def body_lines(outcome: Outcome) -> list[str]:
     if outcome.error:
         return told_lines(outcome.error)
     return [line for line in [note(outcome)] if line]
+
+
+def detail_lines(outcome: Outcome) -> list[str]:
+    """Its details, each on one line; as many as a reader reads."""
+    lines = [one_line(line, _NOTE) for line in outcome.details]
+    left = len(lines) - _DETAILS
+    return lines if left <= 0 else [*lines[:_DETAILS], f"... {left} more lines"]
 
 
 def _hung(label: str, text: str) -> list[str]:

@@ -35,8 +35,15 @@ def _details(plan: HubPlan) -> list[str]:
     lines += [f"  {_change(change)}" for change in plan.changes[:_MOST_CHANGES]]
     more = len(plan.changes) - _MOST_CHANGES
     lines += [f"  and {more} more settings"] if more > 0 else []
+    return lines + _people(plan)
+
+
+def _people(plan: HubPlan) -> list[str]:
     come, go = plan.people
-    return lines + ([f"  people: {come} come or change, {go} go"] if come or go else [])
+    lines = [f"  people: {come} come or change, {go} go"] if come or go else []
+    lines += [f"  people: up to {plan.may_leave} may be taken off the hub"] if plan.may_leave else []
+    lines += [f"  people: so many go only with people-may-leave: {go} in hub.yaml"] if plan.too_many else []
+    return lines
 
 
 def _change(change: Difference) -> str:

@@ -8,7 +8,7 @@ from hubops.state.model import Ending, Record, Status
 
 
 def format_status(statuses: Sequence[Status]) -> str:
-    """Hub by hub: what runs, since when, proved when, by which commit, and what is held."""
+    """Hub by hub: what runs, since when, proved when, by which commit, and what is held or failed."""
     return "\n".join(line for status in statuses for line in _status(status))
 
 
@@ -23,7 +23,9 @@ def status_data(status: Status) -> dict[str, Any]:
         "live": vars(status.live) if status.live else None,
         "deployed": record_data(standing) if standing else None,
         "proved": record_data(history.last_proved) if history.last_proved else None,
-        "held": record_data(failed) if failed else None,
+        "failed": record_data(failed) if failed else None,
+        "held": record_data(status.held) if status.held else None,
+        "disabled": status.disabled,
     }
 
 
@@ -54,13 +56,15 @@ def format_history(records: Mapping[str, Sequence[Record]]) -> str:
 
 def _status(status: Status) -> list[str]:
     history, lines = status.history, [f"{status.hub} on {status.cluster}: {_live(status)}"]
-    if standing := history.standing:
+    stopped = status.disabled and status.live and not status.live.pods
+    if (standing := history.standing) and not stopped:
         unproved = "" if history.settled else f" ({_ending(standing)})"
         lines.append(f"  runs    deploy {standing.number}{unproved}, {_what(standing)}, since {standing.at}")
     if proved := history.last_proved:
         lines.append(f"  proved  deploy {proved.number}, at {proved.ended_at}")
     if failed := history.open_failure:
-        lines.append(f"  held    deploy {failed.number}, {_what(failed)}: {_first(failed.why)}")
+        word, now = ("held  ", "") if status.held else ("failed", "; not what the files here want")
+        lines.append(f"  {word}  deploy {failed.number}, {_what(failed)}: {_first(failed.why)}{now}")
     return lines
 
 
@@ -68,9 +72,13 @@ def _live(status: Status) -> str:
     if status.live is None:
         return f"unknown: {status.fault}"
     if not status.live.pods:
-        return "no pods" if status.history.standing else "not deployed"
-    live = status.live
-    return f"{live.ready} of {live.pods} pods ready, {live.servers} people's servers"
+        return f"disabled: {status.disabled}" if status.disabled else _without_pods(status)
+    live, then = status.live, "; the next deploy disables it" if status.disabled else ""
+    return f"{live.ready} of {live.pods} pods ready, {live.servers} people's servers{then}"
+
+
+def _without_pods(status: Status) -> str:
+    return "no pods" if status.history.standing else "not deployed"
 
 
 def _what(record: Record) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import accumulate, count
 
 from hubops.report.model import Outcome
-from hubops.report.parts import deploy_number, note, thing, told_lines, took
+from hubops.report.parts import deploy_number, detail_lines, note, thing, told_lines, took
 
 # GitHub says "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k", and of a comment
 # "body is too long (maximum is 65536 characters)"; a step or a comment may say something else as well.
@@ -30,8 +30,9 @@ def format_summary(outcomes: Sequence[Outcome], title: str, most: int = SUMMARY_
         return f"## {title}\n\nNothing to do.\n"
     table = f"## {title}\n\n{_HEAD}"
     table += _fitting([_row(o) for o in outcomes], most // 2, "rows")
-    errors = [_error(o) for o in outcomes if o.error]
-    return table + _fitting(errors, most - len(table.encode()) - _REST, "errors")
+    errors = _fitting([_error(o) for o in outcomes if o.error], most - len(table.encode()) - _REST, "errors")
+    room = most - len((table + errors).encode()) - _REST
+    return table + _fitting([_details(o) for o in outcomes if o.details], room, "lists of details") + errors
 
 
 def _row(outcome: Outcome) -> str:
@@ -43,6 +44,11 @@ def _row(outcome: Outcome) -> str:
         _code(note(outcome)),
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _details(outcome: Outcome) -> str:
+    block = "".join(f"    {line}".rstrip() + "\n" for line in detail_lines(outcome))
+    return f"\n### {_code(thing(outcome))}\n\n{block}"
 
 
 def _error(outcome: Outcome) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from hubops.report.model import Outcome
-from hubops.report.parts import deploy_number, heading, note, thing, told_lines, took
+from hubops.report.parts import deploy_number, detail_lines, heading, note, thing, told_lines, took
 from hubops.report.text import inert
 
 _NARROWEST = 30  # characters of a note on a line, however wide the rest is
@@ -17,8 +17,9 @@ def format_table(outcomes: Sequence[Outcome], width: int = 110) -> str:
     """
     if not outcomes:
         return "Nothing to do."
+    details = [line for outcome in outcomes for line in _details(outcome)]
     errors = [line for outcome in outcomes if outcome.error for line in _error(outcome)]
-    return "\n".join(inert(line) for line in [*_rows(outcomes, width), *errors])
+    return "\n".join(inert(line) for line in [*_rows(outcomes, width), *details, *errors])
 
 
 def _rows(outcomes: Sequence[Outcome], width: int) -> Iterable[str]:
@@ -38,6 +39,11 @@ def _row(left: str, text: str, width: int) -> Iterable[str]:
 def _aligned(column: list[str]) -> list[str]:
     widest = max(len(cell) for cell in column)
     return [cell.ljust(widest) for cell in column]
+
+
+def _details(outcome: Outcome) -> Iterable[str]:
+    lines = detail_lines(outcome)
+    return ["", f"{thing(outcome)}:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _error(outcome: Outcome) -> Iterable[str]:

@@ -1,16 +1,16 @@
 """An archive of a hub: its claims in files, read back, a sample restored, and a receipt in the cluster."""
 
 import asyncio
-import socket
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from hubops.desired.model import Hub
 from hubops.desired.probe import PROBE_NAME
 from hubops.errors import ClusterError
 from hubops.events import Remark, step
-from hubops.execute import archive, archive_directory
+from hubops.execute import archive
+from hubops.execute.archive_place import Place, Sink, Source
 from hubops.execute.lease import person
+from hubops.execute.mark import cluster_uid
 from hubops.execute.receipts import write_receipt
 from hubops.execute.sample import open_sample
 from hubops.execute.volume_pod import open_volume, sweep
@@ -28,12 +28,12 @@ _AT_ONCE = 4
 class Made:
     """A complete archive: where it is, and what is in it."""
 
-    directory: Path
+    archive: Source
     manifest: Manifest
 
 
-async def archive_hub(hub: Hub, session: Session, parent: Path) -> Made:
-    """Write an archive of a deployed hub into a new directory below `parent`. The hub may run.
+async def archive_hub(hub: Hub, session: Session, place: Place) -> Made:
+    """Write an archive of a deployed hub, a new one in `place`. The hub may run.
 
     Raises:
         HubopsError: it is not complete, and then nothing of it is left.
@@ -46,14 +46,16 @@ async def archive_hub(hub: Hub, session: Session, parent: Path) -> Made:
         )
         _tell(hub, volumes, session)
         run = _Run(hub, session, writer, volumes)
-        with archive_directory.begin(parent, hub.name) as part:
+        files = [archive.archive_file(claim) for claim in run.claims]
+        cluster = await cluster_uid(writer.kube)
+        async with place.begin(hub.name, cluster, files, session.emit) as part:
             archived = await run.archive_all(part)
             sample = choose_sample(archived)
             await run.restore_samples(sample, part)
             manifest = run.manifest(archived, history, sample)
-            directory, sha256 = archive_directory.complete(part, manifest)
-        await write_receipt(writer.kube, _receipt(manifest, directory, sha256))
-        return Made(directory, manifest)
+            made, sha256 = await part.complete(manifest)
+        await write_receipt(writer.kube, _receipt(manifest, made.place, sha256))
+        return Made(made, manifest)
 
 
 def _tell(hub: Hub, volumes: Volumes, session: Session) -> None:
@@ -78,8 +80,13 @@ class _Run:
     writer: Writer
     volumes: Volumes
 
-    async def archive_all(self, part: Path) -> tuple[Archived, ...]:
-        claims = [claim for claim in self.volumes.claims if claim.bound]
+    @property
+    def claims(self) -> list[Claim]:
+        """Those that have anything to be archived."""
+        return [claim for claim in self.volumes.claims if claim.bound]
+
+    async def archive_all(self, part: Sink) -> tuple[Archived, ...]:
+        claims = self.claims
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(claim: Claim) -> Archived:
@@ -94,7 +101,7 @@ class _Run:
             note.text = f"{sum(each.files for each in archived)} files, {packed:,} bytes packed"
         return archived
 
-    async def _archive(self, claim: Claim, part: Path) -> Archived:
+    async def _archive(self, claim: Claim, part: Sink) -> Archived:
         async with open_volume(
             self.writer.kube, self.hub.namespace, self.hub.name, claim, self.volumes.pod
         ) as volume:
@@ -109,7 +116,7 @@ class _Run:
             for each in archived
         )
 
-    async def restore_samples(self, sample: list[Archived], part: Path) -> None:
+    async def restore_samples(self, sample: list[Archived], part: Sink) -> None:
         """Restore some claims into others and compare.
 
         Raises:
@@ -121,16 +128,19 @@ class _Run:
                     group.create_task(self._restore_sample(each, part))
             note.text = f"{sum(each.files for each in sample)} files, the same"
 
-    async def _restore_sample(self, archived: Archived, part: Path) -> None:
+    async def _restore_sample(self, archived: Archived, part: Sink) -> None:
         kube, namespace, hub = self.writer.kube, self.hub.namespace, self.hub.name
         async with (
             open_sample(kube, namespace, hub, archived.claim) as claim,
             open_volume(kube, namespace, hub, claim, self.volumes.pod, write=True) as volume,
         ):
-            content = await archive.upload(volume, part / archived.file)
+            content = await archive.upload(volume, part, archived.file)
         if content != archived.content:
             where = f"claim {archived.claim.name}"
-            raise ClusterError("what was restored is not what was archived", where=where)
+            hint = (
+                "Nothing was kept. Run again; if it is so again, see whether the cluster's volumes are sound."
+            )
+            raise ClusterError("what was restored is not what was archived", where=where, hint=hint)
 
     def manifest(self, archived: tuple[Archived, ...], history: History, sample: list[Archived]) -> Manifest:
         standing, latest = history.standing, history.latest
@@ -147,13 +157,13 @@ class _Run:
         )
 
 
-def _receipt(manifest: Manifest, directory: Path, sha256: str) -> Receipt:
+def _receipt(manifest: Manifest, place: str, sha256: str) -> Receipt:
     return Receipt(
         hub=manifest.hub,
         at=manifest.at,
         by=manifest.by,
         deploy=manifest.deploy,
-        place=f"{socket.gethostname()}:{directory.absolute()}",
+        place=place,
         manifest=sha256,
         claims={each.claim.uid: each.content if each.at_rest else "" for each in manifest.archived},
     )

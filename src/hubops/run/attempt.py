@@ -8,16 +8,16 @@ from hubops.desired.access import read_access
 from hubops.desired.model import Access, Hub, Values
 from hubops.desired.people import with_people
 from hubops.desired.values import merge, of_jupyterhub, prefixed
-from hubops.errors import HubError, HubopsError, ReleaseError, RolledBackError
+from hubops.errors import HubError, HubopsError, RefusedError, ReleaseError, RolledBackError
 from hubops.events import step
 from hubops.execute import records
 from hubops.execute.bundle import Bundle, pack, unpack
 from hubops.execute.content import content_of, read_deployed, secrets_digest
 from hubops.execute.lease import person
+from hubops.execute.pushed import find_lost
 from hubops.run.people import Departures
 from hubops.run.release import bring
 from hubops.run.session import Session, Writer, open_writer, secret_values
-from hubops.run.verify import prove
 from hubops.state.model import Commit, Ending, History, Record
 from hubops.state.records import read_bundle
 
@@ -62,7 +62,7 @@ class Attempt:
         await self.departures.before(self._access(bundle), rolled_out=deployed.ours)
         if deployed.content == content and (known or not self.prove):
             await bring(upgrade, content, self.writer, self.session)
-            await self._let_go(bundle)
+            await self._let_go(bundle, upgraded=False)
             self.departures.settle()
             return Made()
         # With people's names alone nothing changes that a notebook would notice.
@@ -96,19 +96,22 @@ class Attempt:
         async with open_writer(self.session, self.writer.lease) as writer:
             try:
                 upgrade, content = self._upgrade(bundle)
-                await bring(upgrade, content, writer, self.session, complete=bundle.complete)
-                await self._let_go(bundle)
+                upgraded = await bring(upgrade, content, writer, self.session, complete=bundle.complete)
+                await self._let_go(bundle, upgraded=upgraded)
                 if prove_it:
+                    # It imports what no other part of a deploy needs, for a tenth of a second.
+                    from hubops.run.verify import prove  # noqa: PLC0415 - see above
+
                     await prove(self.hub, self.session, writer.kube)
             except HubopsError as failure:
                 # A proof is about what stands, whoever wrote it.
                 return failure, bool(writer.gate.writes) or isinstance(failure, HubError)
         return None, True
 
-    async def _let_go(self, bundle: Bundle) -> None:
+    async def _let_go(self, bundle: Bundle, *, upgraded: bool) -> None:
         """Take off the hub who may not be on it any more; without a proof the hub is not asked for anything."""
         if self.prove:
-            await self.departures.after(self._access(bundle))
+            await self.departures.after(self._access(bundle), upgraded=upgraded)
 
     async def _go_back(self, failed: Record, failure: HubopsError) -> None:
         """Bring back what was proved last, unless it is just this that failed.
@@ -153,6 +156,14 @@ class Attempt:
         await self._finish(record, bundle, keep=True)
 
     async def _restore(self, kept: Record) -> Bundle:
+        lost = await find_lost(kept.content.images.values(), self.session.machine.workshop.registry)
+        if lost:
+            raise RefusedError(
+                f"what deploy {kept.number} proved cannot come back: its image is not in the registry any more",
+                where=f"hub {self.hub.name}",
+                why=", ".join(lost),
+                hint=f"Deploy what the repository has: hubops deploy {self.hub.name}",
+            )
         packed = await read_bundle(self.writer.kube, kept)
         return unpack(packed, kept.content, self.session.directory / f"{self.hub.name}.{kept.number}")
 

@@ -1,21 +1,29 @@
 """Many hubs: each after the one that proves it; one that fails stops none that has nothing to do with it."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from hubops.desired.images import require_image
 from hubops.desired.model import Cluster, Fleet, Hub
 from hubops.desired.values import image_names
-from hubops.errors import HubopsError, OutOfReachError, RefusedError, RepositoryError, RolledBackError
+from hubops.errors import (
+    HubopsError,
+    OutOfReachError,
+    RefusedError,
+    RepositoryError,
+    RolledBackError,
+    SkippedError,
+)
 from hubops.events import Emit
 from hubops.execute.mark import require_cluster
 from hubops.plan.model import Course, Decision
 from hubops.report.model import Outcome, Result, Told
 from hubops.run.attempt import Made
 from hubops.run.disable import disable
+from hubops.run.graph import MadeImage, make_images
 from hubops.run.hub import Deployed, Terms, deploy
-from hubops.run.images import build_images
 from hubops.run.session import Machine, Session, open_session
 from hubops.secret import Redactor
 from hubops.state.model import History
@@ -74,8 +82,8 @@ async def merge(fleet: Fleet, hubs: Iterable[Hub], ways: Ways, terms: Terms) -> 
     Content that may not be deployed leaves a hub as it is, but for its people and secrets.
     """
     async with AsyncExitStack() as stack:
-        run = _Merge(fleet, ways, terms, stack)
-        for hub in hubs:
+        run = _Merge(fleet, list(hubs), ways, terms, stack)
+        for hub in run.hubs:
             await run.hub(hub)
         return run.outcomes
 
@@ -83,6 +91,7 @@ async def merge(fleet: Fleet, hubs: Iterable[Hub], ways: Ways, terms: Terms) -> 
 @dataclass
 class _Merge:
     fleet: Fleet
+    hubs: list[Hub]
     ways: Ways
     terms: Terms
     stack: AsyncExitStack
@@ -95,8 +104,11 @@ class _Merge:
         began = monotonic()
         try:
             session = await self._session(hub.cluster)
+            await self._build(session.machine)
             names = [] if hub.disabled else image_names(hub, *session.machine.top)
-            missing = [name for name in names if not await self._image(name, session.machine)]
+            for name in names:
+                require_image(self.fleet, name)
+            missing = [name for name in names if not self._images.get((session.machine.registry, name))]
             if missing:
                 note = f"its image {missing[0]} could not be built"
                 self.outcomes.append(Outcome("hub", hub.name, Result.SKIPPED, note))
@@ -113,26 +125,30 @@ class _Merge:
             session = await self.stack.enter_async_context(
                 open_session(machine, self.ways.emit, self.ways.redactor)
             )
+            await session.connection.opened()  # nothing is built for a cluster that cannot be had
             await self.ways.prepare(session)
             self._sessions[cluster.name] = session
         return self._sessions[cluster.name]
 
-    async def _image(self, name: str, machine: Machine) -> bool:
-        """Whether the image is in the registry in the end; each is tried once."""
-        key = (machine.registry, name)
-        if key not in self._images:
-            began = monotonic()
-            try:
-                await build_images(
-                    self.fleet, [name], machine.registry, machine.workshop, self.ways.emit, push=True
-                )
-                self._images[key] = True
-                outcome = Outcome("image", name, Result.DONE, took_s=monotonic() - began)
-            except HubopsError as error:
-                self._images[key] = False
-                outcome = self._failed("image", name, error, monotonic() - began)
-            self.outcomes.append(outcome)
-        return self._images[key]
+    async def _build(self, machine: Machine) -> None:
+        """Make the images of all hubs of the cluster, each once for its registry, before the first is deployed."""
+        hubs = [hub for hub in self.hubs if hub.cluster == machine.cluster and not hub.disabled]
+        wanted = dict[str, None]()
+        for hub in hubs:
+            with suppress(HubopsError):  # told when it is its turn
+                wanted |= dict.fromkeys(image_names(hub, *machine.top))
+        names = [n for n in wanted if n in self.fleet.images and (machine.registry, n) not in self._images]
+        made = await make_images(
+            self.fleet, names, machine.registry, machine.workshop, self.ways.emit, push=True
+        )
+        for name, each in made.items():
+            self._images[machine.registry, name] = each.error is None
+            self.outcomes.append(self._made(name, each))
+
+    def _made(self, name: str, made: MadeImage) -> Outcome:
+        if made.error:
+            return self._failed("image", name, made.error, made.took_s)
+        return Outcome("image", name, Result.DONE, took_s=made.took_s)
 
     def _told(self, hub: Hub, deployed: Deployed, took_s: float) -> Outcome:
         decision, made = deployed.decision, deployed.made
@@ -169,6 +185,8 @@ def result_of(error: HubopsError) -> Result:
             return Result.ROLLED_BACK
         case RefusedError() | RepositoryError():
             return Result.REFUSED
+        case SkippedError():
+            return Result.SKIPPED
         case OutOfReachError():
             return Result.UNKNOWN
         case _:

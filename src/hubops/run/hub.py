@@ -86,8 +86,10 @@ async def deploy(
         return Deployed(decision, made)
 
 
-async def apply_people(hub: Hub, session: Session) -> Made:
+async def apply_people(hub: Hub, session: Session, *, leaving: int = 0) -> Made:
     """Today's people on the hub as it is, at once: its content stays, or is what was proved last.
+
+    So many are `leaving` because somebody named them.
 
     Raises:
         RefusedError: nothing of the hub was proved yet.
@@ -106,7 +108,7 @@ async def apply_people(hub: Hub, session: Session) -> Made:
             raise RefusedError(
                 f"no deploy of {hub.name} was proved and kept", where=f"hub {hub.name}", hint=hint
             )
-        departures = Departures(hub, session, writer.lease)
+        departures = Departures(hub, session, writer.lease, expected=leaving)
         # The commit stays the content's: that of these people is not made yet.
         return await Attempt(hub, session, writer, own, kept.commit, departures).stay()
 

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from hubops.answer import Present, Unknown
+from hubops.clients.hub import Hub as Api
 from hubops.clients.hub import open_hub
-from hubops.deadline import Deadline
 from hubops.desired.access import read_access
 from hubops.desired.model import Access, Hub
 from hubops.desired.probe import PROBE_NAME
@@ -13,18 +13,22 @@ from hubops.errors import HubopsError, OutOfReachError, RefusedError
 from hubops.events import Remark, step
 from hubops.execute.lease import Lease
 from hubops.execute.people import remove_people
-from hubops.plan.people import who_leaves
+from hubops.plan.people import most_leaving, who_leaves
 from hubops.run.session import Session, service_token
 from hubops.state.live import read_hub_values
 
 _POLL_S = 0.5
-_ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still be in the way
+_FIRST_TRY_S = 2.0
+# How long a hub may take to answer. One that was just rolled out may still be made known at its address; one
+# that nothing was changed of answers or does not, and one that is to be upgraded need not.
+_AFTER_UPGRADE_S, _AS_IT_IS_S, _BEFORE_UPGRADE_S = 60.0, 8.0, 3.0
 
 
 @dataclass
 class Departures:
     """Of one deploy, under its lease. `had` is whom the hub let in before, None where nobody was asked.
 
+    `expected` is how many somebody named to be taken off now, 0 for a deploy that goes by the files.
     `failure` is why somebody may still be there. That is no fault of the content, which stays.
     """
 
@@ -32,6 +36,7 @@ class Departures:
     session: Session
     lease: Lease
     had: Access | None = None
+    expected: int = 0
     failure: HubopsError | None = field(default=None, init=False)
 
     async def before(self, wanted: Access, *, rolled_out: bool) -> None:
@@ -51,15 +56,19 @@ class Departures:
             return
         try:
             # Whom the new values keep out besides is known when the hub has them.
-            await self._remove(replace(wanted, closed=False, homes_stay=self.had.homes_stay))
+            known_yet = replace(wanted, closed=False, homes_stay=self.had.homes_stay)
+            await self._remove(known_yet, _BEFORE_UPGRADE_S)
         except HubopsError as error:
-            self.session.emit(Remark(f"people leave after the upgrade: {error.what}"))
+            self.session.emit(Remark(f"not yet before the upgrade: {error.what}"))
 
-    async def after(self, wanted: Access) -> None:
-        """The same on the hub that has the new values, for everybody; never raises, see `failure`."""
+    async def after(self, wanted: Access, *, upgraded: bool) -> None:
+        """The same on the hub that has the new values, for everybody; never raises, see `failure`.
+
+        A hub that was not `upgraded` has seconds to answer.
+        """
         self.failure = None
         try:
-            await self._remove_when_up(wanted)
+            await self._remove(wanted, _AFTER_UPGRADE_S if upgraded else _AS_IT_IS_S)
         except HubopsError as error:
             self.failure = error
 
@@ -72,28 +81,69 @@ class Departures:
         if self.failure:
             raise self.failure
 
-    async def _remove_when_up(self, wanted: Access) -> None:
-        deadline = Deadline(_ANSWER_LIMIT_S)
-        while True:
-            try:
-                return await self._remove(wanted)
-            except OutOfReachError:
-                if deadline.passed:
-                    raise
-            await asyncio.sleep(_POLL_S)
-
-    async def _remove(self, wanted: Access) -> None:
+    async def _remove(self, wanted: Access, limit_s: float) -> None:
         machine = self.session.machine
         token = service_token(machine.secrets(self.hub))
         async with open_hub(machine.url + self.hub.path, token) as api:
-            known = {person.name for person in await api.list_people()} - {PROBE_NAME}
+            known = await self._ask(api, limit_s)
             leaving = who_leaves(known, wanted, self.had)
-            if not leaving:
-                return
-            with step(self.session.emit, f"take people off {self.hub.name}") as note:
-                _require_homes(self.hub, wanted, len(leaving))
-                await remove_people(api, leaving, self.lease.require_held)
-                note.text = f"{len(leaving)} left"
+            blocked = [name for name in leaving if name.lower() in wanted.blocked]
+            confirmed = self.hub.people_may_leave
+            most = most_leaving(len(known), max(confirmed, self.expected))
+            too_many = len(leaving) - len(blocked) > most
+            if confirmed and not leaving:
+                self.session.emit(Remark(f"{self.hub.name}: nobody has to leave; people-may-leave can go"))
+            await self._take_off(api, blocked if too_many else leaving, wanted)
+            if too_many:
+                raise _unconfirmed(self.hub, len(leaving) - len(blocked), len(known))
+
+    async def _ask(self, api: Api, limit_s: float) -> set[str]:
+        """The names of all whom the hub knows, but for the probe person."""
+        # A request may be on its way to an address that was just moved: the next one gets there.
+        seen, patience_s = "a request was not answered", _FIRST_TRY_S
+        try:
+            async with asyncio.timeout(limit_s):
+                while True:
+                    try:
+                        async with asyncio.timeout(patience_s):
+                            return {person.name for person in await api.list_people()} - {PROBE_NAME}
+                    except OutOfReachError as error:
+                        seen = error.why or error.what
+                    except TimeoutError:
+                        patience_s *= 2
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError as error:
+            raise _silent(self.hub, api, limit_s, seen) from error
+
+    async def _take_off(self, api: Api, leaving: list[str], wanted: Access) -> None:
+        if not leaving:
+            return
+        with step(self.session.emit, f"take people off {self.hub.name}") as note:
+            _require_homes(self.hub, wanted, len(leaving))
+            await remove_people(api, leaving, self.lease.require_held)
+            note.text = f"{len(leaving)} left"
+
+
+def _silent(hub: Hub, api: Api, limit_s: float, seen: str) -> OutOfReachError:
+    return OutOfReachError(
+        f"{hub.name} does not answer within {limit_s:.0f} s, so nobody can tell who is still on it",
+        where=str(api.site.http.base_url),
+        why=seen,
+        hint=f"Nothing is wrong with its content, which stays. See whether this machine reaches the address, and"
+        f" whether hub and proxy run (hubops status {hub.name}, hubops logs {hub.name}); then deploy again.",
+    )
+
+
+def _unconfirmed(hub: Hub, leaving: int, known: int) -> RefusedError:
+    return RefusedError(
+        f"{leaving} of the {known} people whom {hub.name} knows would be taken off it at once",
+        where=f"hub-charts/{hub.name}/people.yaml",
+        why=f"{leaving} are not named there (any more). They were left as they are; new logins go by the lists."
+        " To take them off ends their servers, sessions and tokens, named servers, groups and, where the hub"
+        " has its own accounts, passwords. Homes stay.",
+        hint="Name in people.yaml who may stay (hubops user add). If the others are to go, put"
+        f" `people-may-leave: {leaving}` into hub-charts/{hub.name}/hub.yaml, and deploy that.",
+    )
 
 
 def _require_homes(hub: Hub, wanted: Access, leaving: int) -> None:

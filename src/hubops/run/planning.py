@@ -14,7 +14,7 @@ from hubops.execute.content import read_deployed
 from hubops.execute.scale import find_running
 from hubops.plan.compare import anew, compare, disabled, stopped
 from hubops.plan.decide import decide
-from hubops.plan.model import DEPLOY, LEFT, NOTHING, Course, HubPlan
+from hubops.plan.model import DEPLOY, LEFT, NOTHING, PEOPLE, Course, HubPlan
 from hubops.run.fleet import Ways, prover_history
 from hubops.run.session import Session, learn_secrets
 from hubops.state.model import Content
@@ -40,7 +40,7 @@ async def plan_hub(fleet: Fleet, hub: Hub, session: Session, ways: Ways) -> HubP
         digest = found.value if isinstance(found, Present) else ""
         images[name] = replace(image, digest=digest)
         build += [] if digest else [name]
-    wanted = _content(fleet, hub, images, machine.top)
+    wanted = wanted_content(fleet, hub, images, machine.top)
     own = await read_history(session.kube, hub.name)
     standing = own.standing
     number = standing.number if standing else 0
@@ -65,12 +65,14 @@ def plan_against(fleet: Fleet, before: Fleet, hub: Hub, top: tuple[Values, ...] 
     old = before.hubs.get(hub.name)
     if hub.disabled:
         return disabled(hub, already=old is None or bool(old.disabled))
-    wanted = _content(fleet, hub, _tags(fleet, hub, top), top)
+    wanted = wanted_content(fleet, hub, _tags(fleet, hub, top), top)
     if old is None:
         return compare(hub, wanted, None, None, sorted(wanted.images))
-    has = _content(before, old, _tags(before, old, top), top)
+    has = wanted_content(before, old, _tags(before, old, top), top)
     build = [name for name, image in sorted(wanted.images.items()) if has.images.get(name) != image]
     found = compare(hub, wanted, has, old.people, build)
+    if found.action == NOTHING and hub.people_may_leave > old.people_may_leave:
+        found = replace(found, action=PEOPLE)
     return anew(found, "it was disabled") if old.disabled else found
 
 
@@ -84,7 +86,14 @@ def _tags(fleet: Fleet, hub: Hub, top: tuple[Values, ...]) -> dict[str, ImageRef
     return {name: reference(fleet, fleet.registry, name) for name in image_names(hub, *top)}
 
 
-def _content(fleet: Fleet, hub: Hub, images: dict[str, ImageReference], top: tuple[Values, ...]) -> Content:
+def wanted_content(
+    fleet: Fleet, hub: Hub, images: dict[str, ImageReference], top: tuple[Values, ...]
+) -> Content:
+    """What the files want of a hub, with these images.
+
+    Raises:
+        RepositoryError: a file is wrong.
+    """
     with tempfile.TemporaryDirectory(prefix="hubops-plan-") as directory:
         values = render_values(hub, images, *top)
         return make_bundle(fleet.root, hub, values, images, Path(directory) / hub.name).content

@@ -104,6 +104,9 @@ async def _require_unchanged(hub: Hub, session: Session, writer: Writer, doomed:
     with step(session.emit, f"compare {len(homes)} homes with the archive"):
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(is_other(claim)) for claim in homes]
+        # Whoever began to work meanwhile may have written behind our back.
+        remains = await read_remains(writer.kube, hub)
+        require_archived(hub, (), remains.servers, doomed.receipt, await read_history(writer.kube, hub.name))
         if changed := sum(task.result() for task in tasks):
             raise RefusedError(
                 f"{hub.name} is not removed: {changed} homes changed since the archive",

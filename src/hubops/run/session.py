@@ -1,19 +1,18 @@
 """What a run works with: the machine, the connection to one cluster, and the ways to write to it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubops.checks import setup
 from hubops.clients.gate import Gate
-from hubops.clients.helm import Helm, make_home
+from hubops.clients.helm import Helm, open_home
 from hubops.clients.kube import Connection, Kube, connect
-from hubops.desired import values
 from hubops.desired.model import Cluster, Hub, People, Values
 from hubops.desired.probe import SERVICE_NAME, probe_values
-from hubops.desired.values import find_value, merge
+from hubops.desired.values import find_value, merge, texts
 from hubops.errors import RefusedError
 from hubops.events import Emit
 from hubops.execute.build import Workshop
@@ -88,25 +87,45 @@ async def open_session(machine: Machine, emit: Emit, redactor: Redactor) -> Asyn
 
 
 @asynccontextmanager
-async def hold_and_write(session: Session, name: str) -> AsyncIterator[Writer]:
-    """Hold the lease on a hub, and write under it; not even the lease is written to another cluster."""
+async def hold_and_write(session: Session, name: str, *, but: str = "") -> AsyncIterator[Writer]:
+    """Hold the lease on a hub, and write under it; not even the lease is written to another cluster.
+
+    Nothing is written in the namespace `but`.
+    """
+    await session.connection.opened()
     await require_cluster(session.kube, session.machine.cluster.name)
-    async with hold(session.kube, name, session.emit) as lease, open_writer(session, lease) as writer:
+    async with (
+        hold(session.kube, name, session.emit) as lease,
+        open_writer(session, lease, but=but) as writer,
+    ):
         await mark_cluster(writer.kube, session.machine.cluster.name)
         yield writer
 
 
 @asynccontextmanager
-async def open_writer(session: Session, lease: Lease) -> AsyncIterator[Writer]:
+async def open_writer(session: Session, lease: Lease, *, but: str = "") -> AsyncIterator[Writer]:
     """A gate of its own: one that was closed over a hopeless release lets nothing through again."""
-    gate = Gate(session.connection.socket, permit=lambda method, path: lease.require_held())  # noqa: ARG005
-    with tempfile.TemporaryDirectory(dir=session.directory) as directory:
+    gate = Gate(session.connection.socket, permit=permission(lease, but))
+    with (
+        tempfile.TemporaryDirectory(dir=session.directory) as directory,
+        open_home(Path(directory) / "helm") as home,
+    ):
         async with gate.open(), gate.client() as client:
             kubeconfig = Path(directory) / "gate.json"
             gate.write_kubeconfig(kubeconfig)
-            home = make_home(Path(directory) / "helm")
             helm = Helm(session.machine.helm, kubeconfig, home, session.emit, session.redactor)
             yield Writer(gate, Kube(client), helm, lease)
+
+
+def permission(lease: Lease, but: str = "") -> Callable[[str, str], None]:
+    """What a gate asks before it lets a write through: the lease is held, and it is not in the namespace `but`."""
+
+    def permit(_: str, path: str) -> None:
+        lease.require_held()
+        if but and f"/namespaces/{but}/" in f"{path}/":
+            raise RefusedError("nothing is written here", where=f"namespace {but}")
+
+    return permit
 
 
 async def check_setup(hub: Hub, session: Session) -> None:
@@ -118,7 +137,7 @@ async def check_setup(hub: Hub, session: Session) -> None:
     machine = session.machine
 
     async def secrets() -> str:
-        return f"{len(list(leaves(machine.secrets(hub))))} values open"
+        return f"{len(list(texts(machine.secrets(hub))))} values open"
 
     async def cluster() -> str:
         version = await setup.check_cluster(session.kube)
@@ -147,7 +166,7 @@ def secret_values(hub: Hub, machine: Machine) -> Values:
 
 def learn_secrets(hub: Hub, session: Session) -> None:
     """From now on no output shows a secret of the hub."""
-    session.redactor.add(Secret(value) for value in leaves(session.machine.secrets(hub)))
+    session.redactor.add(Secret(value) for value in texts(session.machine.secrets(hub)))
 
 
 def service_token(secrets: Values) -> Secret:
@@ -165,8 +184,3 @@ def service_token(secrets: Values) -> Secret:
             hint="Add it: 64 random hexadecimal digits, for example those of: openssl rand -hex 32",
         )
     return Secret(str(found))
-
-
-def leaves(value: object) -> Iterable[str]:
-    """Every value inside maps and lists, as text."""
-    return (str(leaf) for _, leaf in values.leaves(value) if leaf is not None)

@@ -66,12 +66,26 @@ async def prove(hub: Hub, session: Session, kube: Kube) -> Proof:
             )
             # The last classes are made for the first person's server.
             await refuse_unknown_options(kube, hub.namespace, session.redactor)
-            password = _user_password(secrets)
-            allowed = [name for name in hub.people.allowed if name not in hub.people.blocked]
-            if password and allowed:
-                await verify_login(url, allowed[0], Secret(password), session.emit)
+            await prove_login(hub, session)
             note.text = f"a server started in {proof.server_started_s:.1f} s and ran {proof.cells} cells"
         return proof
+
+
+async def prove_login(hub: Hub, session: Session) -> bool:
+    """Log in as a person by the form; whether there is a password for that, and somebody who may.
+
+    Raises:
+        HubError: the hub does not let the person in, or lets in one with a wrong password.
+        OutOfReachError: nobody could tell.
+    """
+    password = _user_password(session.machine.secrets(hub))
+    # Admins have another password.
+    others = {*hub.people.blocked, *hub.people.admins}
+    allowed = [name for name in hub.people.allowed if name not in others]
+    if not password or not allowed:
+        return False
+    await verify_login(session.machine.url + hub.path, allowed[0], Secret(password), session.emit)
+    return True
 
 
 def _user_password(secrets: Values) -> str:

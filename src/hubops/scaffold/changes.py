@@ -1,13 +1,13 @@
 """Changes of an operator's files: tried on a copy before anything is touched, then made all or none."""
 
-import difflib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from hubops.scaffold.written import replace_file, unified_diff
 
 # What a plan copies by its real place; all else may be a link in the copy.
 _COPIED = {"charts", "hub-charts", "values"}
@@ -52,14 +52,11 @@ class Changes:
             raise
 
     def _diff(self, name: str) -> str:
-        old, new = _lines(_read(self.root / name)), _lines(self.files[name])
-        if new is None or (old is None and len(new) > _LONGEST):
-            number = len(old or [] if new is None else new)
+        old, new = _text(_read(self.root / name)), _text(self.files[name])
+        if new is None or (old is None and len(new.splitlines()) > _LONGEST):
+            number = len(((old or "") if new is None else new).splitlines())
             return f"{'-' if new is None else '+'} {name} ({number} line{'' if number == 1 else 's'})\n"
-        lines = difflib.unified_diff(old or [], new, name if old is not None else "/dev/null", name)
-        return "".join(
-            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-        )
+        return unified_diff(old, new, name, name)
 
 
 def read_tree(directory: Path, below: str) -> dict[str, bytes]:
@@ -86,7 +83,7 @@ def _mirror(source: Path, target: Path, changed: set[Path], below: Path = Path()
     for entry in source.iterdir() if source.is_dir() else ():
         here = below / entry.name
         if not below.parts and entry.name in _COPIED and entry.is_dir():
-            shutil.copytree(entry, target / entry.name, symlinks=False)
+            shutil.copytree(entry, target / entry.name, ignore_dangling_symlinks=True)
         elif any(here in path.parents for path in changed) and entry.is_dir():
             _mirror(entry, target / entry.name, changed, here)
         elif here not in changed:
@@ -101,17 +98,7 @@ def _write(root: Path, files: Mapping[str, bytes | None]) -> None:
             _remove_empty(root.resolve(), file.parent)
         elif _read(file) != content:
             file.parent.mkdir(parents=True, exist_ok=True)
-            _replace(file, content)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """In one step: whoever reads meanwhile finds the old file or the new one."""
-    mode = file.stat().st_mode & 0o7777 if file.exists() else None
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_bytes(content)
-    if mode is not None:
-        part.chmod(mode)
-    part.replace(file)
+            replace_file(file, content)
 
 
 def _remove_empty(root: Path, directory: Path) -> None:
@@ -125,5 +112,5 @@ def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-def _lines(content: bytes | None) -> list[str] | None:
-    return None if content is None else content.decode(errors="replace").splitlines(keepends=True)
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")

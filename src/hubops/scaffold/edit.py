@@ -5,10 +5,6 @@ people.value.setdefault("admins", []).append("ann")
 click.echo(write([people]))
 """
 
-import contextlib
-import difflib
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +13,7 @@ from typing import Any
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RefusedError, RepositoryError
 from hubops.scaffold.rewrite import rewrite
+from hubops.scaffold.written import replace_file, unified_diff
 
 
 @dataclass
@@ -75,7 +72,7 @@ def write(drafts: Iterable[Draft]) -> str:
                 "the file has changed meanwhile", where=draft.name, hint="Nothing was written: try again."
             )
     for draft, text in changed:
-        _replace(draft.file.resolve(), text.encode())
+        replace_file(draft.file.resolve(), text.encode())
     return "".join(_diff(draft, text) for draft, text in changed)
 
 
@@ -88,28 +85,4 @@ def _read(file: Path, name: str) -> str | None:
 
 
 def _diff(draft: Draft, after: str) -> str:
-    before, behind = ((text or "").splitlines(keepends=True) for text in (draft.before, after))
-    old = f"a/{draft.name}" if draft.before is not None else "/dev/null"
-    lines = difflib.unified_diff(before, behind, old, f"b/{draft.name}")
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-    )
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Whoever reads meanwhile, or after a kill, finds the old content or the new."""
-    like = file if file.exists() else file.parent
-    status = like.stat()
-    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(content)
-            os.fchmod(handle, status.st_mode & (0o7777 if like is file else 0o666))
-            with contextlib.suppress(PermissionError):  # only root gives files away
-                os.fchown(handle, status.st_uid, status.st_gid)
-            opened.flush()
-            os.fsync(handle)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    return unified_diff(draft.before, after, f"a/{draft.name}", f"b/{draft.name}")

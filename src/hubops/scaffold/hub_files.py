@@ -110,7 +110,8 @@ def removed_files(fleet: Fleet, hub: Hub) -> dict[str, None]:
     trees = [hub.directory]
     others = (other for other in fleet.hubs.values() if other is not hub)
     used = {name for other in others for name in (other.image, *image_names(other))}
-    own = fleet.images.get(hub.name)
+    used |= {name for image in fleet.images.values() for name in image.own}
+    own = fleet.images[hub.name].directory if hub.name in fleet.images else None
     trees += [own] if own and own.parent.name == "user-images" and hub.name not in used else []
     names = [
         name for tree in trees for name in read_tree(tree, f"{tree.relative_to(fleet.root).as_posix()}/")

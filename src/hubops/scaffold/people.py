@@ -106,4 +106,8 @@ class Lists:
 
     def _not_there(self, name: str, keys: Iterable[str], what: str) -> UsageError:
         near = nearest(name, [each for key in keys for each in self._names(key)])
-        return UsageError(what, where=self.file, hint=f"Did you mean {near}?" if near else "")
+        return UsageError(
+            what,
+            where=self.file,
+            hint=f"Did you mean {near}?" if near else "See who is: hubops user list HUB",
+        )

@@ -21,7 +21,8 @@ _BOM = "\ufeff"
 def rewrite(text: str, value: Any, file: str) -> str:
     """The text with as few lines changed as make it say `value`; the same text where it says so already.
 
-    Comments stay, but for one that stands in a line, or within a value, that is taken out.
+    Comments stay, but for one that stands in a line, or within a value, that is taken out; and those above an
+    item of a list that goes, where no other item stands directly below it.
 
     Raises:
         RepositoryError: the text is not YAML, or cannot be changed so (aliases, merges): to do by hand.

@@ -6,8 +6,8 @@ from typing import Any
 
 from hubops.desired.model import Hub, Values
 from hubops.desired.schema import dotted
-from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, PASSWORDS, effect_of, in_file
-from hubops.desired.values import find_value, leaves
+from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, PASSWORDS, effect_of
+from hubops.desired.values import find_value, leaves, path_below
 from hubops.desired.yaml import Path
 from hubops.errors import UsageError
 from hubops.names import did_you_mean
@@ -43,14 +43,14 @@ def choose(hub: Hub, values: Values, keys: Collection[str]) -> list[Path]:
 
 def present(hub: Hub, values: Values) -> list[Path]:
     """The generated secrets that the opened file holds."""
-    return [path for path in EFFECTS if find_value(values, in_file(hub, path))]
+    return [path for path in EFFECTS if find_value(values, path_below(hub, path))]
 
 
 def changes(hub: Hub, values: Values, fresh: Values, paths: Iterable[Path]) -> list[Change]:
     """What to write into the opened file; `fresh` holds new values for all that hubops generates."""
     found: list[Change] = []
     for path in paths:
-        here, new = in_file(hub, path), find_value(fresh, path)
+        here, new = path_below(hub, path), find_value(fresh, path)
         if path == CRYPT_KEYS:
             found += _crypt_keys(here, find_value(values, here), new[0])
         else:
@@ -60,7 +60,7 @@ def changes(hub: Hub, values: Values, fresh: Values, paths: Iterable[Path]) -> l
 
 def effects(hub: Hub, paths: Iterable[Path]) -> list[str]:
     """What people see of new values, a line each."""
-    return [f"{dotted(in_file(hub, path))}: {EFFECTS[path]}" for path in paths]
+    return [f"{dotted(path_below(hub, path))}: {EFFECTS[path]}" for path in paths]
 
 
 def left_to_do(values: Values, done: Collection[Change]) -> list[str]:

@@ -50,6 +50,17 @@ def line_end(text: str, at: int) -> int:
     return text.index("\n", at) + 1
 
 
+def with_comments(text: str, start: int) -> int:
+    """Where the comments begin that stand directly above the line of `start`, as far in as it; its line's start for none."""
+    here, indent = line_start(text, start), column(text, start)
+    while here:
+        above = line_start(text, here - 1)
+        if not text[above:here].startswith(" " * indent + "#"):
+            break
+        here = above
+    return here
+
+
 def column(text: str, at: int) -> int:
     return at - line_start(text, at)
 

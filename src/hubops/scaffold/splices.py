@@ -18,6 +18,7 @@ from hubops.scaffold.spans import (
     is_first_of_line,
     line_end,
     line_start,
+    with_comments,
 )
 
 Splice = tuple[int, int, str]
@@ -112,17 +113,28 @@ class Splicer:
         last = max({*range(len(found))} - gone, default=-1)
         for i in sorted(gone):
             if is_block(node):
-                yield self._without_lines(
-                    found[i], found[i + 1] if i + 1 < len(found) and i + 1 not in gone else None
-                )
+                behind = found[i + 1] if i + 1 < len(found) and i + 1 not in gone else None
+                alone = isinstance(node, yaml.SequenceNode) and self._ends_alone(found, gone, i)
+                yield self._without_lines(found[i], behind, alone=alone)
             elif i < last:
                 yield found[i].start, found[i + 1].start, ""
         if not is_block(node) and last + 1 < len(found):
             yield found[last].end, found[-1].end, ""
 
-    def _without_lines(self, entry: Entry, behind: Entry | None) -> Splice:
+    def _ends_alone(self, found: Sequence[Entry], gone: Collection[int], i: int) -> bool:
+        """Whether no item stays directly below, for which a comment above could stand as well."""
+        while i + 1 < len(found) and line_end(self.text, found[i].end) == line_start(
+            self.text, found[i + 1].start
+        ):
+            i += 1
+            if i not in gone:
+                return False
+        return True
+
+    def _without_lines(self, entry: Entry, behind: Entry | None, *, alone: bool) -> Splice:
         if is_first_of_line(self.text, entry.start):
-            return line_start(self.text, entry.start), line_end(self.text, entry.end), ""
+            start = with_comments(self.text, entry.start) if alone else line_start(self.text, entry.start)
+            return start, line_end(self.text, entry.end), ""
         # It shares its line with the dash of a list, and what follows takes its place.
         if behind and "#" not in self.text[entry.end : behind.start]:
             return entry.start, behind.start, ""

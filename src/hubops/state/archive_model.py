@@ -1,6 +1,7 @@
 """What an archive of a hub is: its claims as they are, as they were archived, and the receipt of that."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -11,6 +12,13 @@ MANIFEST = "manifest.json"
 # By which receipts are found in namespace hubops.
 RECEIPTS = "/api/v1/namespaces/hubops/configmaps"
 RECEIPT_LABEL = "hubops.dev/archive-of"
+# Kubernetes' quantities, as far as they are sizes of volumes.
+_UNITS = {
+    "": 1,
+    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTPE")},
+    **{f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("KMGTPE")},
+}
+_QUANTITY = re.compile(rf"(\d+\.?\d*(?:[eE]\d+)?)({'|'.join(_UNITS)})")
 
 
 class Kind(Enum):
@@ -53,6 +61,12 @@ class Claim:
     def in_use(self) -> bool:
         """Whether somebody may write while it is read; the database is copied as of one moment all the same."""
         return self.kind is Kind.HOME and bool(self.node)
+
+    @property
+    def bytes(self) -> int:
+        """How much it asks for; 0 when that is not understood."""
+        found = _QUANTITY.fullmatch(self.size)
+        return int(float(found[1]) * _UNITS[found[2]]) if found else 0
 
 
 @dataclass(frozen=True)
@@ -196,6 +210,11 @@ def _archived(fields: dict[str, Any]) -> Archived:
     claim["kind"], claim["owner"] = Kind(claim["kind"]), Owner(**claim["owner"])
     claim["access_modes"] = tuple(claim["access_modes"])
     return Archived(**{**fields, "claim": Claim(**claim)})
+
+
+def archive_name(hub: str, at: str) -> str:
+    """What a place calls the archive that was made at that time."""
+    return f"{hub}-{at.partition('+')[0].replace(':', '').replace('-', '')}"
 
 
 def choose_sample(archived: Sequence[Archived]) -> list[Archived]:

@@ -149,10 +149,16 @@ class Live:
 
 @dataclass(frozen=True)
 class Status:
-    """A hub as it is. `fault` says why nobody can tell, "" when all was asked."""
+    """A hub as it is. `fault` says why nobody can tell, "" when all was asked.
+
+    `held` is the failed attempt for which what the files want now is not tried by itself; `disabled` is why
+    the files want nothing of the hub to run.
+    """
 
     hub: str
     cluster: str
     history: History
     live: Live | None = None
     fault: str = ""
+    held: Record | None = None
+    disabled: str = ""

@@ -28,7 +28,7 @@ async def read_volumes(kube: Kube, hub: Hub, *, without: str) -> Volumes:
         RefusedError: the hub is not deployed, so there is no image to look into its volumes with.
         OutOfReachError, ClusterError: nobody can tell.
     """
-    deployment = await _deployment(kube, hub)
+    deployment = await read_deployment(kube, hub)
     database, homes = _hub_owner(deployment), await _user_owner(kube, hub)
     claims = await read_claims(kube, hub.namespace, database, homes)
     spec = deployment["spec"]["template"]["spec"]
@@ -54,7 +54,13 @@ async def read_claims(kube: Kube, namespace: str, database: Owner, homes: Owner)
     return tuple(sorted(filter(None, found), key=lambda claim: (claim.kind.value, claim.name)))
 
 
-async def _deployment(kube: Kube, hub: Hub) -> Json:
+async def read_deployment(kube: Kube, hub: Hub) -> Json:
+    """The hub's Deployment.
+
+    Raises:
+        RefusedError: it is not deployed.
+        OutOfReachError: nobody can tell.
+    """
     found = await kube.find(f"/apis/apps/v1/namespaces/{hub.namespace}/deployments/{_HUB}")
     if isinstance(found, Present):
         return found.value

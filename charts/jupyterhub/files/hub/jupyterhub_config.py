@@ -1,16 +1,33 @@
 """JupyterHub's configuration: what the chart's values say, then the `hub.extraConfig` snippets by name."""
 
+import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import z2jh
-from settings import render_settings
+from settings import render_environment, render_settings
+from step_back import known_forms, step_back
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub provides it
 
+with contextlib.suppress(ImportError):
+    # The client that stays fast with many routes in the proxy, in an image that has it.
+    import pycurl  # noqa: F401
+    from tornado.httpclient import AsyncHTTPClient
+
+    AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+
+if z2jh.get_config("hub.db.type") == "sqlite-pvc":
+    _copy = step_back(Path("jupyterhub.sqlite"), known_forms, time.time())
+    if _copy:
+        # For the hub's log, which JupyterHub begins later.
+        print(f"The database was of a newer JupyterHub; {_copy}, from before, is in its place")  # noqa: T201
+
+os.environ |= render_environment(z2jh.load_values(), z2jh.get_secret_value)
 _settings = render_settings(z2jh.load_values(), z2jh.get_secret_value, os.environ["POD_NAMESPACE"])
 for _section, _traits in _settings.items():
     c[_section].update(_traits)
@@ -19,7 +36,9 @@ for _section, _traits in _settings.items():
 _names = {
     "c": c,
     "os": os,
+    "sys": sys,
     "get_config": z2jh.get_config,
+    "get_name": z2jh.get_name,
     "get_secret_value": z2jh.get_secret_value,
     "set_config_if_not_none": z2jh.set_config_if_not_none,
 }

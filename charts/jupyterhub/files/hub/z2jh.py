@@ -9,8 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lookup import merged
+
 # Where the chart mounts Secret `hub`. Another place is for running the configuration outside a cluster.
 SECRET = Path(os.environ.get("HUB_SECRET_DIRECTORY", "/usr/local/etc/jupyterhub/secret"))
+# hub.existingSecret, which somebody else keeps; it wins.
+EXISTING = SECRET.with_name("existing-secret")
+# The objects whose names are not what upstream's short names say.
+_NAMES = {"hub-pvc": "hub-db-dir", "ingress": "jupyterhub"}
 
 
 @cache
@@ -20,12 +26,26 @@ def load_values() -> dict[str, Any]:
     The chart writes them as JSON, which is YAML too: in Helm's YAML a million is `1e+06`, to Python a string.
     """
     values: dict[str, Any] = json.loads((SECRET / "values.yaml").read_text())
-    return values
+    above = EXISTING / "values.yaml"
+    return merged(values, _parse_yaml(above.read_text())) if above.exists() else values
+
+
+def _parse_yaml(text: str) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 - comes with KubeSpawner; most hubs never need it here
+
+    return yaml.safe_load(text) or {}
 
 
 def get_config(key: str, default: Any = None) -> Any:
-    """The value at a dotted path, or `default` where the path leads nowhere."""
+    """The value at a dotted path, or `default` where the path leads nowhere.
+
+    Raises:
+        LookupError: the chart does not hand this value to the hub, which a change of it would restart.
+    """
     value: Any = load_values()
+    for hidden in value.get("NotGiven", ()):
+        if f"{key}.".startswith(f"{hidden}."):
+            raise LookupError(f"{hidden} is not given to the hub; put what a snippet needs under custom")
     for name in key.split("."):
         if not isinstance(value, dict) or name not in value:
             return default
@@ -40,7 +60,14 @@ def set_config_if_not_none(section: Any, trait: str, key: str) -> None:
         setattr(section, trait, value)
 
 
+def get_name(name: str) -> str:
+    """The name of one of the chart's objects; all are fixed, for one namespace holds one hub."""
+    return _NAMES.get(name, name)
+
+
 def get_secret_value(key: str, default: str | None = None) -> str | None:
-    """A key of Secret `hub`, or `default` where it has no such key."""
-    path = SECRET / key
-    return path.read_text() if path.exists() else default
+    """A key of hub.existingSecret, else of Secret `hub`, or `default` where neither has it."""
+    for path in (EXISTING / key, SECRET / key):
+        if path.exists():
+            return path.read_text()
+    return default

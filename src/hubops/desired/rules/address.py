@@ -7,8 +7,10 @@ from hubops.desired.model import Cluster, Hub
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.errors import RepositoryError
+from hubops.names import is_reserved
 
 _CALLBACK = "oauth_callback_url"
+_NOT_ITS_OWN = "something else that hubops deploys, or the cluster has, is called so"
 _METRICS = "prometheus.io/path"
 # Where Prometheus finds the path, by chart.
 _METRICS_OF = (("hub", "service", "annotations"), ("hub", "annotations"))
@@ -16,7 +18,6 @@ _RETIRED = {
     "ingress.kubernetes.io/": "nginx.ingress.kubernetes.io/",
     "certmanager.k8s.io/": "cert-manager.io/",
 }
-_RESERVED = ("hubops", "default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def base_url(view: HubView) -> Iterator[RepositoryError]:
@@ -118,13 +119,18 @@ def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
 
 
 def reserved_namespace(view: HubView) -> Iterator[RepositoryError]:
-    if view.hub.namespace in _RESERVED:
+    """Images, leases and the path go by the hub's name as well."""
+    hub = view.hub
+    if is_reserved(hub.namespace):
         yield RepositoryError(
-            f"{view.hub.name} cannot be in the namespace {view.hub.namespace}",
-            where=view.hub.settings.place("namespace"),
-            why="it belongs to the cluster, or to hubops' own records",
+            f"{hub.name} cannot be in the namespace {hub.namespace}",
+            where=hub.settings.place("namespace"),
+            why="it belongs to the cluster, to hubops' own records, or to the common address",
             hint="Give it one of its own.",
         )
+    elif is_reserved(hub.name):
+        where, hint = f"hub-charts/{hub.name}", "Rename the directory."
+        yield RepositoryError(f"{hub.name} cannot name a hub", where=where, why=_NOT_ITS_OWN, hint=hint)
 
 
 def public_url(hub: Hub) -> str:
@@ -158,7 +164,7 @@ OF_FLEET = (
     Rule("one-namespace", "Two hubs are in one namespace.", one_namespace),
 )
 RULES = (
-    Rule("reserved-namespace", "A hub is in a namespace that is not its own.", reserved_namespace),
+    Rule("reserved-namespace", "A hub has the namespace or the name of something else.", reserved_namespace),
     Rule("base-url", "hub.baseUrl is not the path of the hub's URL.", base_url),
     Rule("oauth-callback", "An OAuth callback does not lead back to the hub.", callback),
     Rule("metrics-path", "The metrics' path is not the hub's.", metrics_path),

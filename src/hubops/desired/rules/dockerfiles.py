@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 
-from hubops.desired.dockerfile import Instruction, with_arguments
+from hubops.desired.dockerfile import Instruction
+from hubops.desired.dockerfile_sources import Source, familiar, find_sources
+from hubops.desired.image_files import BASES
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView
 from hubops.errors import RepositoryError
@@ -35,19 +37,29 @@ def unquoted_bound(instructions: list[Instruction]) -> Found:
                 yield each, bound.start(), bound[0]
 
 
-def unpinned_base(instructions: list[Instruction]) -> Found:
-    stages, defaults = set[str](), _defaults(instructions)
-    for each in instructions:
-        if each.word == "FROM":
-            words = [word for word in each.text.split() if not word.startswith("--")]
-            image = with_arguments(words[0], defaults) if words else ""
-            if image not in stages | {"", "scratch"} and _is_unpinned(image):
-                yield each, each.text.index(words[0]), image
-            stages |= {words[-1]} if len(words) > 2 else set()  # noqa: PLR2004 - IMAGE as STAGE
-        elif each.word in {"COPY", "ADD"}:
-            for source in re.finditer(r"--from=(\S*[/:]\S*)", each.text):
-                if _is_unpinned(source[1]):
-                    yield each, source.start(1), source[1]
+def unpinned_base(view: FleetView) -> Iterator[RepositoryError]:
+    for source, where in _bases(view):
+        if is_unpinned(source.name):
+            yield RepositoryError(
+                f"the image {source.name} is not pinned",
+                where=where,
+                why="another day it is another image, while the tag of what is built on it stays",
+                hint="Name a version, best with its digest: NAME:TAG@sha256:..., or hubops build --update-bases",
+            )
+
+
+def unlocked_base(view: FleetView) -> Iterator[RepositoryError]:
+    """Only where there is a lock: then who reads it takes it to be complete."""
+    if not any(digest for image in view.fleet.images.values() for digest in image.bases.values()):
+        return
+    for source, where in _bases(view):
+        if not is_unpinned(source.name) and "@" not in source.name:
+            yield RepositoryError(
+                f"{BASES} has no digest of {source.name}",
+                where=where,
+                why="it may become another image, while the tag of what is built on it stays",
+                hint="Let it be asked for: hubops build --update-bases",
+            )
 
 
 def unpinned_url(instructions: list[Instruction]) -> Found:
@@ -93,16 +105,16 @@ def _moving(text: str) -> Iterator[tuple[int, str]]:
             yield found.start() + url.start(), url[0]
 
 
-def _defaults(instructions: list[Instruction]) -> dict[str, str]:
-    pairs = (
-        each.text.split()[0].partition("=")
-        for each in instructions
-        if each.word == "ARG" and each.text.split()
-    )
-    return {name: value.strip("\"'") for name, _, value in pairs if value}
+def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
+    """What Dockerfiles take from elsewhere, without a digest in the lock, and where."""
+    for image in view.fleet.images.values():
+        file = f"{image.directory.relative_to(view.fleet.root).as_posix()}/Dockerfile"
+        for source in find_sources(view.dockerfiles[file], image.arguments):
+            if image.bases.get(familiar(source.name)) == "":
+                yield source, f"{file}:{source.place}"
 
 
-def _is_unpinned(image: str) -> bool:
+def is_unpinned(image: str) -> bool:
     """Without a tag, or with one that says that it moves; what a build argument decides is not known."""
     tag = image.rsplit("/", 1)[-1].partition(":")[2]
     return "@" not in image and "$" not in image and tag in {"", "latest"}
@@ -129,13 +141,15 @@ RULES = (
         why="the shell takes the bound for a redirection: any version is installed, and a file is written",
         hint='Write "{}".',
     ),
-    _rule(
+    Rule(
         "unpinned-base",
         "FROM, or COPY --from, names an image without a tag, or with the tag latest.",
         unpinned_base,
-        what="the image {} is not pinned",
-        why="another day it is another image, while the tag of what is built on it stays",
-        hint="Name a version, best with its digest: NAME:TAG@sha256:...",
+    ),
+    Rule(
+        "unlocked-base",
+        "bases.lock has digests, but none of an image that a Dockerfile names.",
+        unlocked_base,
     ),
     _rule(
         "unpinned-url",

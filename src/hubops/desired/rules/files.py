@@ -30,7 +30,8 @@ def dead_file(view: FleetView) -> Iterator[RepositoryError]:
     yield from _dead(view, "secrets/", [f"{hub}.yaml" for hub in view.fleet.hubs])
     # A directory that a hub names is missing its Dockerfile, which another rule tells.
     images = {*view.fleet.images, *(name for names in view.used_images.values() for name in names)}
-    yield from _dead(view, "user-images/", [*(f"{name}/" for name in images), "bases.lock"])
+    shared = {path.name for image in view.fleet.images.values() for path in image.shared.values()}
+    yield from _dead(view, "user-images/", [*(f"{name}/" for name in images | shared), "bases.lock"])
 
 
 def _dead(view: FleetView, directory: str, known: Iterable[str]) -> Iterator[RepositoryError]:

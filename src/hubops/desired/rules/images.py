@@ -59,9 +59,10 @@ def unused_image(view: FleetView) -> Iterator[RepositoryError]:
     if view.files.wrong:
         return
     used = {name for names in view.used_images.values() for name in names}
-    for name, directory in view.fleet.images.items():
+    used |= {name for image in view.fleet.images.values() for name in image.own}
+    for name, image in view.fleet.images.items():
         if name not in used and name not in _OF_NO_HUB:
-            where = directory.relative_to(view.fleet.root).as_posix()
+            where = image.directory.relative_to(view.fleet.root).as_posix()
             why = "no hub has it for its image, and no values name it"
             hint = f"Remove it, or name it: image: {name} in hub.yaml, hubops-image: {name} in values."
             yield RepositoryError(f"no hub uses the image {name}", where=where, why=why, hint=hint)

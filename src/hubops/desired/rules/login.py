@@ -27,6 +27,8 @@ def open_authentication(view: HubView) -> Iterator[RepositoryError]:
     kind = _kind(view.at(*_CLASS) or (_UPSTREAM if view.is_upstream else ""))
     if kind in _ANY_NAME:
         yield _open(view, _CLASS, f"{kind} lets in {_ANY_NAME[kind]}")
+    elif kind == "firstuse" and _takes_any_name(view):
+        yield _open(view, _CLASS, "firstuse lets in any name with any password while nobody is named")
     elif trait := _opening(view, kind):
         yield _open(view, ("hub", "config", *trait), f"{'.'.join(trait)} lets in everybody with an account")
     for name, snippet in (view.at("hub", "extraConfig") or {}).items():
@@ -65,6 +67,14 @@ def _opening(view: HubView, kind: str) -> tuple[str, str] | None:
     if kind == "firstuse" and own.get("create_users") is not False:
         return opened[0], "allow_all"
     return None
+
+
+def _takes_any_name(view: HubView) -> bool:
+    """FirstUseAuthenticator opens by itself where its list of names is empty."""
+    said = [view.at("hub", "config", each) or {} for each in ("FirstUseAuthenticator", "Authenticator")]
+    named = view.hub.people.allowed or view.hub.people.admins or any(own.get("allowed_users") for own in said)
+    closed = said[0].get("create_users") is False or any(own.get("allow_all") is False for own in said)
+    return not named and not closed
 
 
 RULES = (

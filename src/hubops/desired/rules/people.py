@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hubops.desired.people import check_people
+from hubops.desired.access import AUTHENTICATOR
+from hubops.desired.people import LISTS, check_people, hidden_lists
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import HubView
-from hubops.desired.values import find_value
+from hubops.desired.schema import dotted
+from hubops.desired.values import JUPYTERHUB, find_value, path_below
 from hubops.desired.values_check import Given
 from hubops.desired.yaml import Document, Path
 from hubops.errors import RepositoryError
-
-_TRAITS = {"admins": "admin_users", "allowed": "allowed_users", "blocked": "blocked_users"}
 
 
 def person_twice(view: HubView) -> Iterator[RepositoryError]:
@@ -29,13 +29,13 @@ def person_twice(view: HubView) -> Iterator[RepositoryError]:
 
 def overridden_people(view: HubView) -> Iterator[RepositoryError]:
     """What stands in values wins over people.yaml."""
-    for key, trait in _TRAITS.items():
-        path = ("hub", "config", "Authenticator", trait)
-        if view.hub.people_file.value.get(key) and view.at(*path) is not None:
+    hidden = hidden_lists(view.hub, view.given.values) if isinstance(view.given, Given) else {}
+    for key, path in hidden.items():
+        if view.hub.people_file.value.get(key):
             yield RepositoryError(
                 f"{key} in people.yaml of {view.hub.name} does nothing",
                 where=view.hub.people_file.place(key),
-                why=f"{'.'.join(path)} is set at {view.place(*path)}, and values win",
+                why=f"{dotted(path)} is set at {view.place(*path)}, and values win",
                 hint="Keep the list in one place: move it to people.yaml.",
             )
 
@@ -51,9 +51,9 @@ def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
         if isinstance(names, list):
             yield document, (key,), names
     for each in view.hub.documents:
-        for prefix in dict.fromkeys(((view.hub.prefix,) if view.hub.prefix else (), ("jupyterhub",))):
-            for trait in _TRAITS.values():
-                path = (*prefix, "hub", "config", "Authenticator", trait)
+        for prefix in dict.fromkeys((path_below(view.hub, ()), (JUPYTERHUB,))):
+            for trait in LISTS.values():
+                path = (*prefix, "hub", "config", AUTHENTICATOR, trait)
                 found = find_value(each.value, path)
                 if isinstance(found, list):
                     yield each, path, found

@@ -17,8 +17,8 @@ def _rule(name: str, about: str) -> Rule[Reading]:
 
 RULES = (
     _rule("unreadable-yaml", "A file is not YAML as Helm reads it, or has a key twice."),
-    _rule("wrong-type", "A file, or a key of hub.yaml, people.yaml or hubops.yaml, holds another type."),
-    _rule("unknown-key", "hub.yaml, people.yaml or hubops.yaml has a key that hubops does not know."),
+    _rule("wrong-type", "A file, or a key of one of our own files, holds another type."),
+    _rule("unknown-key", "One of our own files has a key that hubops does not know."),
     _rule("unknown-name", "hub.yaml names a stage, cluster, image or hub that there is not."),
     _rule("prover-not-staging", "A hub is proved by one that is not a staging hub."),
     _rule("hub-name", "A hub, release or namespace has a name that Kubernetes does not take."),
@@ -27,5 +27,8 @@ RULES = (
     _rule("person-name", "What stands for a person or a team in people.yaml is not a text."),
     _rule("image-name", "The pattern of the images' names does not have {name} once, or has other braces."),
     _rule("image-name-twice", "Two directories build images of one name."),
+    _rule("image-cycle", "An image is made from itself, by way of others or not."),
+    _rule("image-context", "A directory that image.yaml names is not in the repository."),
+    _rule("base-digest", "What stands in bases.lock is not a digest."),
     _rule("incomplete-cluster", "A cluster is not exactly one of local, kubeconfig-context and gke."),
 )

@@ -15,11 +15,13 @@ from hubops.desired.rules import (
     hooks,
     images,
     login,
+    manifests,
     people,
     reading,
     secrets,
     switches,
 )
+from hubops.desired.rules.manifests import RenderedView
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.switches import Switch
 from hubops.desired.rules.views import FleetView, HubView
@@ -29,8 +31,8 @@ from hubops.desired.rules.views import FleetView, HubView
 class Registry:
     """Rules by what they look at.
 
-    `of_charts` need no more of a hub than Chart.yaml and Chart.lock, `of_hub` all its files, and `of_switches`
-    the switches that took nothing.
+    `of_charts` need no more of a hub than Chart.yaml and Chart.lock, `of_hub` all its files, `of_manifests` what
+    helm renders of them, and `of_switches` the switches that took nothing.
     """
 
     of_reading: tuple[Rule[Reading], ...] = reading.RULES
@@ -45,6 +47,7 @@ class Registry:
         *data.RULES,
         *hooks.RULES,
     )
+    of_manifests: tuple[Rule[RenderedView], ...] = manifests.RULES
     of_fleet: tuple[Rule[FleetView], ...] = (
         *address.OF_FLEET,
         *secrets.OF_FLEET,

@@ -6,15 +6,17 @@ from typing import Any
 
 from hubops.desired.rules.model import Rule, only
 from hubops.desired.rules.views import FleetView, HubView
-from hubops.desired.secret_check import check_secrets
-from hubops.desired.secret_files import STAND_IN
+from hubops.desired.secret_check import TOKEN, check_secrets, lacking
+from hubops.desired.secret_files import STAND_IN, SecretState
+from hubops.desired.secret_keys import missing_in
+from hubops.desired.values import of_jupyterhub
 from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 
 # Keys of JupyterHub, its authenticators and its chart that hold a secret, and names of variables that do.
 _KEYS = re.compile(
     r"client_secret|secretToken|cookieSecret|cookie_secret|apiToken|api_token|auth_token|bot_token"
-    r"|(user_|admin_|bind_|)password|private_key|(aws_)?secret_access_key|shared_secret"
+    r"|([a-z]+_)*password|private_key|(aws_)?secret_access_key|shared_secret|secret_key|recaptcha_secret"
     r"|([A-Z0-9]+_)*(SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|PRIVATE_KEY)"
 )
 # Forms that only secrets have: a PEM key, tokens of GitHub, Slack and AWS.
@@ -26,6 +28,16 @@ _FORMS = re.compile(
 def _secrets(view: HubView) -> Iterator[RepositoryError]:
     if view.secrets:
         yield from check_secrets(view.hub, view.secrets)
+
+
+def missing_secret(view: HubView) -> Iterator[RepositoryError]:
+    """By the keys of an encrypted file, which lie open; that of the token is a rule of its own."""
+    file, states = view.secrets, {SecretState.SOPS, SecretState.GIT_CRYPT_OPEN}
+    if file is None or file.state not in states or isinstance(view.given, RepositoryError):
+        return
+    found = missing_in(view.hub, of_jupyterhub(view.hub, view.given.values))
+    if keys := [path for path in found if path != TOKEN]:
+        yield lacking(view.hub, file.name, keys)
 
 
 def secret_in_values(view: HubView) -> Iterator[RepositoryError]:
@@ -55,7 +67,12 @@ def plain_secrets_in_git(view: FleetView) -> Iterator[RepositoryError]:
 def _is_secret(path: Path, leaf: str) -> bool:
     if not leaf or leaf == STAND_IN:
         return False
-    is_key = _KEYS.fullmatch(str(path[-1])) or path[-2:] == ("CryptKeeper", "keys")
+    # LTI 1.1 has the secret of each platform below the platform's key.
+    is_key = (
+        _KEYS.fullmatch(str(path[-1]))
+        or path[-2:-1] == ("consumers",)
+        or path[-2:] == ("CryptKeeper", "keys")
+    )
     return bool(is_key or path[-3:-1] == ("CryptKeeper", "keys") or _FORMS.search(leaf))
 
 
@@ -75,6 +92,9 @@ _ABOUT = {
 }
 RULES = (
     *(Rule(name, about, only(name, _secrets)) for name, about in _ABOUT.items()),
+    Rule(
+        "missing-secret", "A file of secrets lacks what the hub's chart or its login needs.", missing_secret
+    ),
     Rule("secret-in-values", "A secret stands in clear in values.", secret_in_values),
 )
 OF_FLEET = (Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),)

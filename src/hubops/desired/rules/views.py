@@ -14,7 +14,7 @@ from hubops.desired.image_check import used_images
 from hubops.desired.model import Fleet, Hub, Values
 from hubops.desired.places import place_of
 from hubops.desired.rules.model import Rule
-from hubops.desired.values import JUPYTERHUB, find_value
+from hubops.desired.values import JUPYTERHUB, find_value, path_below
 from hubops.desired.values_check import Given, check_values, deployed_values
 from hubops.errors import RepositoryError
 
@@ -82,7 +82,7 @@ class HubView:
 
     def place(self, *path: str | int) -> str:
         """Where a value of JupyterHub's chart is set."""
-        return place_of(self.hub, (self.hub.prefix, *path) if self.hub.prefix else path)
+        return place_of(self.hub, path_below(self.hub, path))
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ class FleetView:
     @cached_property
     def dockerfiles(self) -> dict[str, list[Instruction]]:
         """Every Dockerfile by its path."""
-        directories = (path.relative_to(self.fleet.root).as_posix() for path in self.fleet.images.values())
+        directories = (
+            image.directory.relative_to(self.fleet.root).as_posix() for image in self.fleet.images.values()
+        )
         names = [f"{directory}/Dockerfile" for directory in directories]
         return {name: parse_dockerfile(self.files.text(name)) for name in names}

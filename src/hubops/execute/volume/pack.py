@@ -29,6 +29,9 @@ class Packed:
     skipped: int = 0
     error: str = ""
 
+    def count_changed(self) -> None:
+        self.changed += 1
+
 
 def pack(root: Path, target: IO[bytes], copies: Mapping[str, Path | None], packed: Packed) -> None:
     """Write all below root as a tar.gz; `copies` are files to be read instead of others, None for none at all.
@@ -40,13 +43,14 @@ def pack(root: Path, target: IO[bytes], copies: Mapping[str, Path | None], packe
         gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name in walk(root):
+        for name in walk(root, packed.count_changed):
             source = copies.get(name, root / name)
             if source:
                 try:
                     _add(tar, name, source, packed)
                 except FileNotFoundError:
-                    packed.changed += 1
+                    packed.count_changed()
+                tar.members.clear()  # type: ignore[attr-defined]  # it remembers each; a home may have a million
 
 
 def _add(tar: tarfile.TarFile, name: str, source: Path, packed: Packed) -> None:

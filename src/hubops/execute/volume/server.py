@@ -30,11 +30,16 @@ _HEARTBEAT_S = 5
 _REFUSED = 422
 
 
-class _Server(ThreadingHTTPServer):
+Routes = Mapping[str, Callable[[dict[str, str], bytes], None]]
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one volume, mounted at `root`, to who has the token of that SHA-256."""
+
     daemon_threads = True
 
-    def __init__(self, root: Path, port: int, token_sha256: str) -> None:
-        super().__init__(("", port), _Handler)
+    def __init__(self, root: Path, port: int, token_sha256: str, handler: "type[Handler]") -> None:
+        super().__init__(("", port), handler)
         self.root = root
         self.token_sha256 = token_sha256
         self.packed = Packed()
@@ -54,18 +59,28 @@ class _Server(ThreadingHTTPServer):
         return {"content": self.unpacking.finish()}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """What can be asked of a volume, by `reads` and `writes`."""
+
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: Server
 
     def do_GET(self) -> None:
-        reads = {"/tar": self._tar, "/summary": self._summary, "/entries": self._entries}
-        self._handle({**reads, "/content": self._content})
+        self._handle(self.reads())
 
     def do_POST(self) -> None:
-        self._handle({"/piece": self._piece, "/finish": self._finish, "/swap": self._swap})
+        self._handle(self.writes())
 
-    def _handle(self, routes: Mapping[str, Callable[[dict[str, str], bytes], None]]) -> None:
+    def reads(self) -> Routes:
+        """What a GET may ask for."""
+        reads = {"/tar": self._tar, "/summary": self._summary, "/entries": self._entries}
+        return {**reads, "/content": self._content}
+
+    def writes(self) -> Routes:
+        """What a POST may ask for."""
+        return {"/piece": self._piece, "/finish": self._finish, "/swap": self._swap}
+
+    def _handle(self, routes: Routes) -> None:
         url = urlsplit(self.path)
         token = self.headers.get(TOKEN_HEADER, "").encode()
         if not hmac.compare_digest(hashlib.sha256(token).hexdigest(), self.server.token_sha256):
@@ -90,6 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
             out = _Chunks(self)
             try:
                 pack(self.server.root, out, copies, packed)  # type: ignore[arg-type]  # it only writes
+            except ConnectionError:
+                self.close_connection = True  # whoever asked went away: that is no fault of the volume
+                return
             except OSError as error:
                 packed.error = str(error)
                 self.close_connection = True  # without its last chunk: a part must not look like the whole
@@ -106,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _piece(self, query: dict[str, str], body: bytes) -> None:
         offset = int(query["offset"])
         if offset == 0:
+            if self.server.unpacking:
+                self.server.unpacking.abandon()
             self.server.unpacking = Unpacking(self.server.root / STAGING)
         if self.server.unpacking is None:
             raise OSError("the first piece is missing")
@@ -113,12 +133,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"received": self.server.unpacking.received})
 
     def _content(self, _: dict[str, str], __: bytes) -> None:
-        self._answer_slowly(lambda: {"content": digest(tree_lines(self.server.root))})
+        self.answer_slowly(lambda: {"content": digest(tree_lines(self.server.root))})
 
     def _finish(self, _: dict[str, str], __: bytes) -> None:
-        self._answer_slowly(self.server.finish)
+        self.answer_slowly(self.server.finish)
 
-    def _answer_slowly(self, work: Callable[[], dict[str, Any]]) -> None:
+    def answer_slowly(self, work: Callable[[], dict[str, Any]]) -> None:
         """Newlines, which JSON may begin with, keep whoever is in between from giving up."""
         answer: dict[str, Any] = {}
 
@@ -163,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Chunks:
     """The body of an answer whose length nobody knows yet, and its digest."""
 
-    def __init__(self, handler: _Handler) -> None:
+    def __init__(self, handler: Handler) -> None:
         self.total = hashlib.sha256()
         self._handler = handler
 
@@ -181,7 +201,12 @@ class _Chunks:
         self._handler.wfile.write(b"0\r\n\r\n")
 
 
-if __name__ == "__main__":
+def serve(handler: type[Handler]) -> None:
+    """Serve what the arguments say, until it ends by itself."""
     # As the first process of a container it would ignore it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    _Server(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).serve_forever()
+    Server(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], handler).serve_forever()
+
+
+if __name__ == "__main__":
+    serve(Handler)

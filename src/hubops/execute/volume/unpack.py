@@ -1,5 +1,6 @@
 """A tar.gz that comes in pieces becomes a volume's content, at once when all of it is there."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -48,6 +49,12 @@ class Unpacking:
             raise OSError(self._error)
         return digest(tree_lines(self._root))
 
+    def abandon(self) -> None:
+        """Nothing more comes, and nothing more is written."""
+        with contextlib.suppress(OSError):  # it was finished
+            os.close(self._writer)
+        self._thread.join()
+
     def _unpack(self, reader: int) -> None:
         # Older ones have no filters, newer ones want to be told.
         options: Any = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
@@ -61,9 +68,15 @@ class Unpacking:
 
 
 def _inside(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    links: set[str] = set()
     for member in tar:
-        if member.name.startswith("/") or ".." in member.name.split("/"):
+        parts = member.name.split("/")
+        # Through a link that it brings itself a path would lead out as well.
+        above = ("/".join(parts[:end]) for end in range(1, len(parts)))
+        if member.name.startswith("/") or ".." in parts or (links and not links.isdisjoint(above)):
             raise OSError("the archive has a path that leads out of it")
+        if member.issym():
+            links.add(member.name)
         yield member
 
 

@@ -1,0 +1,36 @@
+"""A proxy that gets its routes back within seconds after it was restarted.
+
+JupyterHub compares them every `last_activity_interval`; until then nobody would reach a server that runs.
+"""
+
+import asyncio
+from typing import Any
+
+from jupyterhub.proxy import ConfigurableHTTPProxy
+
+LOOK_S = 2.0
+
+
+class WatchedProxy(ConfigurableHTTPProxy):
+    """configurable-http-proxy, which is asked whether it still knows the hub's own route."""
+
+    _known: tuple[Any, Any]
+    _watch: "asyncio.Task[None] | None" = None
+
+    async def check_routes(self, user_dict: Any, service_dict: Any, routes: Any = None) -> Any:
+        """JupyterHub calls it at its start, and now and then; from the first time on the proxy is watched."""
+        self._known = user_dict, service_dict
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._keep_watch())
+        return await super().check_routes(user_dict, service_dict, routes)
+
+    async def _keep_watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                routes = await self.get_all_routes()
+                if self.hub.routespec not in routes:
+                    self.log.warning("The proxy has lost the hub's route; it gets all routes again")
+                    await super().check_routes(*self._known, routes)
+            except Exception as error:  # noqa: BLE001 - a proxy that is away is asked again
+                self.log.debug("The proxy does not answer: %s", error)

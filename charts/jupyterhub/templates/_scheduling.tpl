@@ -1,0 +1,51 @@
+{{- /* Where pods run, by their purpose: core or user. */ -}}
+{{- define "jupyterhub.placement" -}}
+{{- $pods := .pods -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat ($pods.tolerations | default list) (.tolerations | default list) }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $wish := $pods.nodeAffinity.matchNodePurpose }}
+{{- if ne $wish "ignore" }}
+affinity:
+  nodeAffinity:
+    {{- if eq $wish "require" }}
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions: [{key: hub.jupyter.org/node-purpose, operator: In, values: [{{ .purpose }}]}]
+    {{- else }}
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        preference:
+          matchExpressions: [{key: hub.jupyter.org/node-purpose, operator: In, values: [{{ .purpose }}]}]
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The priority class of hub, proxy and user servers; nothing where there is none. */ -}}
+{{- define "jupyterhub.priority" -}}
+{{- if .Values.scheduling.podPriority.enabled }}
+{{- include "jupyterhub.clusterName" (merge (dict "suffix" "default-priority") .) }}
+{{- end }}
+{{- end }}
+
+{{- /* What a user server asks of its node. */ -}}
+{{- define "jupyterhub.userResources" -}}
+{{- $user := .Values.singleuser -}}
+{{- $requests := dict "cpu" $user.cpu.guarantee "memory" $user.memory.guarantee -}}
+{{- $limits := dict "cpu" $user.cpu.limit "memory" $user.memory.limit -}}
+{{- range $name, $amounts := dict "requests" $requests "limits" $limits }}
+{{- if or $amounts.cpu $amounts.memory }}
+{{ $name }}:
+  {{- range $kind, $amount := $amounts }}
+  {{- with $amount }}
+  {{ $kind }}: {{ . | quote }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
