@@ -85,6 +85,17 @@ async def _lead_to(hubs: Mapping[str, Hub], fleet: Fleet, session: run.Session) 
     await deploy_edge([*hubs.values()], images[EDGE], session)
 
 
+@asynccontextmanager
+async def forgotten(cluster: Cluster, hub: str) -> AsyncIterator[None]:
+    """Nobody knows the hub before, and nobody after; then the common address is without it too."""
+    await forget_hub(cluster, hub)
+    try:
+        yield
+    finally:
+        await forget_hub(cluster, hub)
+        await lead_back()
+
+
 async def forget_hub(cluster: Cluster, hub: str) -> None:
     """Nothing of a hub, and nothing that was recorded of it."""
     await cluster.run("delete", "namespace", hub, "--ignore-not-found")

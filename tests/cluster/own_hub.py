@@ -3,8 +3,8 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from uuid import uuid4
 import httpx2
 import yaml
 
-from cluster.commands import deploy_unproved, forget_hub, run_hubops
-from cluster.conftest import NAME, Access, Cluster, access
+from cluster.commands import deploy_unproved, forgotten, run_hubops
+from cluster.conftest import NAME, Access, Cluster, Fleet, access
 from cluster.test_deploy import make_fleet
 from cluster.test_people import make_token, xsrf
 from hubops.clients.jupyter import Kernel
@@ -56,9 +56,6 @@ class Operator:
     def _write(self, values: Mapping[str, Any]) -> None:
         file = self.root / f"hub-charts/{self.hub}/values.yaml"
         file.write_text(yaml.safe_dump({"jupyterhub": dict(values)}))
-
-    async def forget(self) -> None:
-        await forget_hub(self.cluster, self.hub)
 
     async def kube(self, *words: str, stdin: str = "") -> str:
         """A kubectl command in the hub's namespace."""
@@ -174,12 +171,24 @@ class Door:
         return browser
 
 
-def make_operator(directory: Path, cluster: Cluster, name: str, people: Iterable[str]) -> Operator:
-    """A repository like ours with this one hub, which has the files of staginghub."""
+@asynccontextmanager
+async def own_hub(
+    fleet: Fleet, cluster: Cluster, directory: Path, name: str, people: Iterable[str], *, unset: str = ""
+) -> AsyncIterator[Operator]:
+    """A repository like ours with this one hub, which has the files of staginghub.
+
+    Nobody knows it before, and nobody after. Of the values that the local cluster sets above all others, `unset` are not.
+    """
+    assert fleet.hubs, "their images and the cluster's address are there"
     root = make_fleet(directory)
     hub = root / "hub-charts" / name
     (root / "hub-charts" / "staginghub").rename(hub)
     shutil.rmtree(root / "hub-charts" / "earthhub")
     (hub / "Chart.yaml").write_text((hub / "Chart.yaml").read_text().replace("staginghub", name))
     (hub / "people.yaml").write_text(f"admins: [teacher]\nallowed: [{', '.join(people)}]\n")
-    return Operator(root, cluster, name)
+    top = root / "values/local.yaml"
+    values = yaml.safe_load(top.read_text())
+    values["jupyterhub"].pop(unset, None)
+    top.write_text(yaml.safe_dump(values))
+    async with forgotten(cluster, name):
+        yield Operator(root, cluster, name)

@@ -8,12 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
-import yaml
 
-from cluster.commands import lead_back
 from cluster.conftest import PROJECT, Cluster, Fleet
 from cluster.logins import OUT, PERSON, by_form, standing
-from cluster.own_hub import Operator, make_operator
+from cluster.own_hub import Operator, own_hub
 from cluster.test_people import make_token
 from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import BuildRequest
@@ -66,17 +64,10 @@ async def old(
 async def operator(
     fleet: Fleet, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("aged"), cluster, HUB, ["ada", "ben"])
-    top = operator.root / "values/local.yaml"
-    values = yaml.safe_load(top.read_text())
-    del values["jupyterhub"]["hub"]
-    top.write_text(yaml.safe_dump(values))
-    await operator.forget()
-    operator.keep({"hub": {"config": {"DummyAuthenticator": {"password": PASSWORD}}}})
-    yield operator
-    await operator.forget()
-    await lead_back()
+    directory = tmp_path_factory.mktemp("aged")
+    async with own_hub(fleet, cluster, directory, HUB, ("ada", "ben"), unset="hub") as operator:
+        operator.keep({"hub": {"config": {"DummyAuthenticator": {"password": PASSWORD}}}})
+        yield operator
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from cluster.conftest import Cluster, Fleet, hubops
-from cluster.own_hub import Door, Operator, make_operator
+from cluster.conftest import Cluster, Fleet
+from cluster.own_hub import Door, Operator, own_hub
 from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import BuildRequest
 from hubops.clients.hub import log_in, open_hub
@@ -88,13 +88,9 @@ VALUES = {
 async def operator(
     fleet: Fleet, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("chart"), cluster, HUB, PEOPLE)
-    await operator.forget()
-    await operator.deploy(VALUES)
-    yield operator
-    await operator.forget()
-    await hubops("deploy", "staginghub")  # and the common address without it
+    async with own_hub(fleet, cluster, tmp_path_factory.mktemp("chart"), HUB, PEOPLE) as operator:
+        await operator.deploy(VALUES)
+        yield operator
 
 
 @pytest.fixture

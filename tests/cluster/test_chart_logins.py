@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 import httpx2
 import pytest
-import yaml
 
-from cluster.commands import lead_back
+from cluster.commands import forgotten
 from cluster.conftest import Cluster, Fleet
 from cluster.logins import ADMIN, OUT, PERSON, by_form, by_launch, by_provider, sign_up, standing
-from cluster.own_hub import Operator, make_operator
+from cluster.own_hub import Operator, own_hub
 from hubops.clients import process
 from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import BuildRequest
@@ -101,18 +100,10 @@ WAYS = {
 async def operator(
     fleet: Fleet, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("logins"), cluster, HUB, ["ada"])
-    (operator.root / f"hub-charts/{HUB}/people.yaml").write_text(PEOPLE)
     # On the local cluster everybody would have the generated password.
-    top = operator.root / "values/local.yaml"
-    values = yaml.safe_load(top.read_text())
-    del values["jupyterhub"]["hub"]
-    top.write_text(yaml.safe_dump(values))
-    await operator.forget()
-    yield operator
-    await operator.forget()
-    await lead_back()
+    async with own_hub(fleet, cluster, tmp_path_factory.mktemp("logins"), HUB, (), unset="hub") as operator:
+        (operator.root / f"hub-charts/{HUB}/people.yaml").write_text(PEOPLE)
+        yield operator
 
 
 @pytest.fixture
@@ -360,7 +351,6 @@ async def provider(operator: Operator, tmp_path: Path) -> AsyncIterator[Operator
     other = Operator(root, operator.cluster, PROVIDER)
     if not (root / f"hub-charts/{PROVIDER}").exists():
         make_provider(root)
-    await other.forget()
     callback = f"{operator.access.url}hub/oauth_callback"
     login = {
         "oauth_client_id": CLIENT,
@@ -375,10 +365,10 @@ async def provider(operator: Operator, tmp_path: Path) -> AsyncIterator[Operator
         "DummyAuthenticator": {"allow_all": True},
     }
     dummy = {"DummyAuthenticator": {"password": PASSWORD}}
-    other.keep({"hub": {"config": dummy, "services": {"login": {"apiToken": CLIENT_SECRET}}}})
-    await other.bring({"hub": {"config": config, "services": {"login": login}, "loadRoles": roles}})
-    yield other
-    await other.forget()
+    async with forgotten(operator.cluster, PROVIDER):
+        other.keep({"hub": {"config": dummy, "services": {"login": {"apiToken": CLIENT_SECRET}}}})
+        await other.bring({"hub": {"config": config, "services": {"login": login}, "loadRoles": roles}})
+        yield other
 
 
 def make_provider(root: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.conftest import Cluster, Fleet, hubops
-from cluster.own_hub import Browser, Door, Operator, make_operator
+from cluster.conftest import Cluster, Fleet
+from cluster.own_hub import Browser, Door, Operator, own_hub
 from cluster.test_deploy import UPSTREAM_VALUES
 from hubops.clients import process
 from hubops.clients.hub import open_hub
@@ -26,15 +26,12 @@ OURS = {key: value for key, value in VALUES.items() if key != "scheduling"}
 async def operator(
     fleet: Fleet, cluster: Cluster, upstream_chart: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("move"), cluster, HUB, ["ada", "ben", "student"])
-    for archive in sorted(upstream_chart.parent.glob("jupyterhub-*.tgz")):
-        with tarfile.open(archive) as packed:
-            packed.extractall(operator.root / "upstream" / archive.stem)  # noqa: S202 - the upstream chart
-    await operator.forget()
-    yield operator
-    await operator.forget()
-    await hubops("deploy", "staginghub")  # and the common address without it
+    directory = tmp_path_factory.mktemp("move")
+    async with own_hub(fleet, cluster, directory, HUB, ("ada", "ben", "student")) as operator:
+        for archive in sorted(upstream_chart.parent.glob("jupyterhub-*.tgz")):
+            with tarfile.open(archive) as packed:
+                packed.extractall(operator.root / "upstream" / archive.stem)  # noqa: S202 - the upstream chart
+        yield operator
 
 
 async def depend(operator: Operator, directory: Path) -> None:

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from cluster.commands import lead_back
 from cluster.conftest import Cluster, Fleet
-from cluster.own_hub import Door, Operator, make_operator
+from cluster.own_hub import Door, Operator, own_hub
 from cluster.test_chart_move import depend
 from drop_in import differences, flat
 from hubops.clients.hub import open_hub
@@ -162,19 +160,12 @@ class Servers:
 async def operator(
     fleet: Fleet, cluster: Cluster, upstream_chart: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("servers"), cluster, HUB, CHOICES)
-    with tarfile.open(upstream_chart) as packed:
-        packed.extractall(operator.root / "upstream")  # noqa: S202 - the upstream chart
+    directory = tmp_path_factory.mktemp("servers")
     # Above everything else it says sizes for a small machine.
-    top = operator.root / "values/local.yaml"
-    values = yaml.safe_load(top.read_text())
-    del values["jupyterhub"]["singleuser"]
-    top.write_text(yaml.safe_dump(values))
-    await operator.forget()
-    yield operator
-    await operator.forget()
-    await lead_back()
+    async with own_hub(fleet, cluster, directory, HUB, CHOICES, unset="singleuser") as operator:
+        with tarfile.open(upstream_chart) as packed:
+            packed.extractall(operator.root / "upstream")  # noqa: S202 - the upstream chart
+        yield operator
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from time import monotonic
 import pytest
 import yaml
 
-from cluster.conftest import NAME, PROJECT, Cluster, Fleet, hubops
-from cluster.own_hub import Browser, Door, Operator, make_operator
+from cluster.conftest import NAME, PROJECT, Cluster, Fleet
+from cluster.own_hub import Browser, Door, Operator, own_hub
 from hubops.desired.values import merge
 from hubops.errors import ProgramError
 from hubops.local.instance import load_instance
@@ -41,14 +41,10 @@ PULL = "COURSE_URL=$HOME/shared/course.git COURSE_DIRECTORY=course pull-course 2
 async def operator(
     fleet: Fleet, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
-    assert fleet.hubs
-    operator = make_operator(tmp_path_factory.mktemp("course"), cluster, HUB, ("ada", "ben"))
-    await operator.forget()
     profiles = [*VALUES["singleuser"]["profileList"], NOWHERE]
-    await operator.deploy(merge(VALUES, {"singleuser": {"profileList": profiles}}))
-    yield operator
-    await operator.forget()
-    await hubops("deploy", "staginghub")  # and the common address without it
+    async with own_hub(fleet, cluster, tmp_path_factory.mktemp("course"), HUB, ("ada", "ben")) as operator:
+        await operator.deploy(merge(VALUES, {"singleuser": {"profileList": profiles}}))
+        yield operator
 
 
 @pytest.fixture

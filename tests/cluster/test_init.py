@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.commands import forget_hub, run_hubops
-from cluster.conftest import PROJECT, Cluster, Fleet, hubops
+from cluster.commands import forgotten, run_hubops
+from cluster.conftest import PROJECT, Cluster, Fleet
 from cluster.forge import git
 
 # By another name than that of the example fleet, which runs on the tests' cluster.
@@ -26,10 +26,7 @@ async def test_the_first_hub_of_a_new_repository_is_deployed_and_proved(
     git(root, "add", "-A")
     git(root, "commit", "-qm", "Hubs")
     assert (await run_hubops(root, "check")).code == 0
-    try:
+    async with forgotten(cluster, HUB):
         ended = await run_hubops(root, "deploy", HUB)
         assert ended.code == 0
         assert "ran 4 cells" in ended.text
-    finally:
-        await forget_hub(cluster, HUB)
-        await hubops("deploy", "staginghub")  # and the common address without it

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.commands import forget_hub
-from cluster.conftest import NAME, PROJECT, Cluster, Fleet, access, hubops
+from cluster.commands import forgotten
+from cluster.conftest import NAME, PROJECT, Cluster, Fleet, access
 from cluster.forge import git
 from cluster.test_deploy import make_upstream_fleet
 from cluster.test_people import Course, make_token, start_server
@@ -62,10 +62,8 @@ async def teacher(
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "The fleet")
-    await forget_hub(cluster, HUB)
-    yield Teacher(root, cluster)
-    await forget_hub(cluster, HUB)
-    await hubops("deploy", "staginghub")  # and the common address without it
+    async with forgotten(cluster, HUB):
+        yield Teacher(root, cluster)
 
 
 async def test_somebody_leaves_the_hub_is_archived_and_removed_and_all_of_it_comes_back(
