@@ -9,8 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from cluster import own_database
 from cluster.conftest import PROJECT, Cluster, Fleet
 from cluster.logins import OUT, PERSON, by_form, standing
+from cluster.own_database import bring_database, build_database, in_database
 from cluster.own_hub import Operator, own_hub
 from cluster.test_people import make_token
 from hubops.clients.buildctl import Buildctl
@@ -30,7 +32,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \\
     export PIP_CERT=/etc/ssl/certs/ca-certificates.crt \\
     && python3 -m venv /opt/hub \\
-    && /opt/hub/bin/pip install jupyterhub==4.1.6 'jupyterhub-kubespawner<8' 'setuptools<80'
+    && /opt/hub/bin/pip install jupyterhub==4.1.6 'jupyterhub-kubespawner<8' psycopg2-binary 'setuptools<80'
 USER 1000
 WORKDIR /srv/jupyterhub
 ENV PATH=/opt/hub/bin:$PATH
@@ -173,3 +175,50 @@ async def test_an_upgrade_that_is_taken_back_leaves_the_old_version_with_its_peo
     log = await operator.kube("logs", "deploy/hub")
     assert "The database was of a newer JupyterHub" in log
     assert any("newer-" in copy for copy in await copies(operator))
+
+
+@pytest.fixture
+async def postgres(builder: Buildctl, base: dict[str, Path], registry: str, tmp_path: Path) -> str:
+    return await build_database(builder, base, registry, tmp_path)
+
+
+ALLOWED: dict[str, Any] = {"hub": {"db": {"upgrade": True}}}
+
+
+def documented(program: str) -> str:
+    """The command of the documentation that begins with this word."""
+    page = (PROJECT / "docs/chart.md").read_text()
+    [found] = re.findall(rf"`({program} [^`]*)`", page)
+    return str(found)
+
+
+async def test_a_postgresql_is_upgraded_when_somebody_says_so_and_its_dump_brings_the_old_version_back(
+    operator: Operator, browser: httpx2.AsyncClient, old: dict[str, Any], postgres: str
+) -> None:
+    await bring_database(operator, postgres)
+    theirs = merge(old, own_database.VALUES)
+    await operator.bring(theirs)
+    await by_form(browser, "ada", PASSWORD)
+    first = await make_token(browser, "ada")
+
+    ours = merge(VALUES, own_database.VALUES)
+    with pytest.raises(HubopsError) as caught:
+        await operator.bring(ours)
+    assert "Found database schema version" in str(caught.value)
+    await operator.bring(theirs)
+    assert await owner(operator, first) == "ada", "nothing was done to it"
+    await in_database(operator, documented("pg_dump"))
+
+    await operator.bring(merge(ours, ALLOWED))
+    assert await owner(operator, first) == "ada"
+    assert await standing(browser) == PERSON, "still logged in"
+    await operator.bring(ours)
+    assert await owner(operator, first) == "ada", "without the key, from now on"
+    second = await make_token(browser, "ada")
+
+    for program in ("dropdb", "createdb", "psql"):
+        await in_database(operator, documented(program))
+    await operator.bring(theirs)
+    assert "4.1.6" in await in_hub(operator, "jupyterhub", "--version")
+    assert await owner(operator, first) == "ada"
+    assert await owner(operator, second) == "", "what was done since then is forgotten"

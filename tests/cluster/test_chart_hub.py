@@ -3,24 +3,24 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import httpx2
 import pytest
 
+from cluster import own_database
 from cluster.conftest import Cluster, Fleet
+from cluster.own_database import SECURITY, bring_database, build_database, in_database
 from cluster.own_hub import Door, Operator, own_hub
 from hubops.clients.buildctl import Buildctl
-from hubops.clients.builder import BuildRequest
 from hubops.clients.hub import log_in, open_hub
 from hubops.clients.jupyter import Kernel, open_kernel
 from hubops.clients.site import Site, make_client
 from hubops.desired.values import merge
-from hubops.errors import HubError, OutOfReachError
+from hubops.errors import HubError, OutOfReachError, ProgramError
 from hubops.secret import Secret
 
 HUB = "charthub"
@@ -37,7 +37,21 @@ VALUES = {
         },
     },
     "custom": {"motd": "Exams begin on Monday"},
+    "prePuller": {"continuous": {"enabled": True}},
+    "scheduling": {
+        "podPriority": {"enabled": True},
+        "userPlaceholder": {"enabled": True, "replicas": 1, "resources": {"requests": {"memory": "16Mi"}}},
+    },
     "singleuser": {
+        "initContainers": [
+            {
+                "name": "prepare",
+                "image": {"hubops-image": "earth"},
+                "command": ["sh", "-ec", "echo for {username} > /scratch/prepared"],
+                "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+                "securityContext": SECURITY,
+            }
+        ],
         "extraEnv": {
             "COURSE": "geology",
             "NODE": {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
@@ -89,6 +103,8 @@ async def operator(
     fleet: Fleet, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Operator]:
     async with own_hub(fleet, cluster, tmp_path_factory.mktemp("chart"), HUB, PEOPLE) as operator:
+        await operator.kube("create", "namespace", HUB)
+        await operator.kube("label", "namespace", HUB, "pod-security.kubernetes.io/enforce=restricted")
         await operator.deploy(VALUES)
         yield operator
 
@@ -97,6 +113,24 @@ async def operator(
 async def door(operator: Operator) -> AsyncIterator[Door]:
     async with AsyncExitStack() as stack:
         yield Door(operator, stack)
+
+
+async def test_a_namespace_for_restricted_pods_takes_all_of_them(operator: Operator, door: Door) -> None:
+    with pytest.raises(ProgramError) as caught:
+        await operator.kube("run", "somebody", "--image=nothing")
+    assert "violates PodSecurity" in str(caught.value)
+
+    ada = await door.let_in("ada")
+    await ada.start(profile="small")
+    assert await operator.inside("jupyter-ada", "cat /scratch/prepared") == "for ada\n"
+    await operator.kube("rollout", "status", "daemonset/continuous-image-puller")
+    await operator.kube("rollout", "status", "statefulset/user-placeholder")
+    parts = {"hub", "proxy", "singleuser-server", "continuous-image-puller", "user-placeholder"}
+    assert (await operator.pods()).keys() == parts
+    fields = "jsonpath={.items[*].spec.priorityClassName}"
+    classes = set((await operator.kube("get", "pods", "-o", fields)).split())
+    assert classes == {f"{HUB}-{name}-priority" for name in ("default", "image-puller", "user-placeholder")}
+    await ada.stop()
 
 
 async def test_people_choose_and_find_what_the_values_say(operator: Operator, door: Door) -> None:
@@ -113,7 +147,8 @@ async def test_people_choose_and_find_what_the_values_say(operator: Operator, do
         " ls /var/run/secrets 2>&1 | wc -l; stat -Lc %a /etc/motd.course",
     )
     node = (await operator.cluster.run("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")).strip()
-    assert found.split("\n")[:7] == ["Welcome", '{"term":2}', f"geology {node}", "1000", "a", "1", "444"]
+    expected = ["Welcome", '{"term":2}', f"geology {node}", "1000", "a", "prepared", "1", "444"]
+    assert found.splitlines() == expected
     await ada.stop()
 
     await ada.start(profile="large")
@@ -230,85 +265,22 @@ async def test_storage(operator: Operator, door: Door, kind: str) -> None:
     await operator.deploy(VALUES)
 
 
-POSTGRES = """\
-FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends postgresql && useradd --uid 1000 db
-USER 1000
-ENV PATH=/usr/lib/postgresql/15/bin:$PATH
-CMD ["sh", "-ec", "initdb -D /tmp/data --auth=scram-sha-256 --pwfile=/run/password/hub.db.password; \\
-    echo 'host all all all scram-sha-256' >> /tmp/data/pg_hba.conf; \\
-    echo 'CREATE DATABASE hub' | postgres --single -D /tmp/data postgres; \\
-    exec postgres -D /tmp/data -c 'listen_addresses=*' -c unix_socket_directories=/tmp"]
-"""
-DATABASE = {
-    "hub": {
-        "existingSecret": "database",
-        "db": {"type": "postgres", "url": "postgresql+psycopg2://db@database:5432/hub"},
-    }
-}
-
-
 @pytest.fixture
 async def postgres(builder: Buildctl, base: dict[str, Path], registry: str, tmp_path: Path) -> str:
-    (tmp_path / "Dockerfile").write_text(POSTGRES)
-    name = f"{registry}/tests/postgres:15"
-    digest = await builder.build(BuildRequest(tmp_path, name, push=True, contexts=base), print)
-    return f"{name}@{digest}"
+    return await build_database(builder, base, registry, tmp_path)
 
 
 @pytest.mark.long
 async def test_the_hub_keeps_its_people_in_a_postgresql(
     operator: Operator, door: Door, postgres: str
 ) -> None:
-    for thing in database_objects(postgres):
-        await operator.kube("apply", "-f", "-", stdin=json.dumps(thing))
-    await operator.kube("rollout", "status", "deployment/database")
-    await operator.deploy(merge(VALUES, DATABASE))
+    await bring_database(operator, postgres)
+    await operator.deploy(merge(VALUES, own_database.VALUES))
     ada = await door.let_in("ada")
     await ada.start(profile="small")
     await operator.restart_hub()
     assert (await ada.http.get("hub/home")).is_success, "still logged in"
     assert (await ada.http.get("user/ada/api")).is_success, "the server runs, and the hub knows it"
-    words = ["exec", "deployment/database", "--", "sh", "-ec"]
-    query = "PGPASSWORD=$(cat /run/password/*) psql -h localhost -U db hub -Atc 'SELECT name FROM users'"
-    assert "ada" in (await operator.kube(*words, query)).split()
+    assert "ada" in (await in_database(operator, "psql hub -Atc 'SELECT name FROM users'")).split()
     await ada.stop()
     await operator.deploy(VALUES)
-
-
-def database_objects(image: str) -> list[Mapping[str, Any]]:
-    labels = {"app": "database"}
-    container = {
-        "name": "database",
-        "image": image,
-        "ports": [{"containerPort": 5432}],
-        "readinessProbe": {"tcpSocket": {"port": 5432}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "password", "mountPath": "/run/password"}],
-    }
-    spec = {
-        "containers": [container],
-        "volumes": [{"name": "password", "secret": {"secretName": "database"}}],
-    }
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "database"},
-            "stringData": {"hub.db.password": "p" * 20},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "database"},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": spec},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "database"},
-            "spec": {"selector": labels, "ports": [{"port": 5432}]},
-        },
-    ]
