@@ -186,6 +186,48 @@ async def test_a_fault_is_known_soon_named_and_taken_back(
     assert await cluster.run("get", "jobs", "-n", HUB, "-o", "name") == ""
 
 
+FITS_NOWHERE = {"resources": {"requests": {"memory": "900Gi"}}}
+NO_NODE: dict[str, dict[str, Any]] = {
+    "the hub": {"hub": FITS_NOWHERE},
+    "people's servers": {"singleuser": {"nodeSelector": {"no-such": "node"}, "startTimeout": 15}},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NO_NODE)
+async def test_no_node_takes_nothing_back(fleet: Fleet, tmp_path: Path, name: str) -> None:
+    assert fleet.hubs
+    root = faulty_fleet(tmp_path / "none", Fault((), NO_NODE[name]))
+    ended = await deploy_py(HUB, "--no-setup", "--deploy", root=root)
+    assert ended.code == FAILED
+    assert "Add a node or ask for less" in ended.text
+    assert "nodes are available" in ended.text
+    assert f"roll back {HUB}" not in ended.text
+    root = faulty_fleet(tmp_path / "fits", Fault(()))
+    assert (await deploy_py(HUB, "--no-setup", "--deploy", root=root)).code == 0
+
+
+@pytest.mark.long
+async def test_placeholders_without_a_node_fail_no_deploy(
+    fleet: Fleet, cluster: Cluster, tmp_path: Path
+) -> None:
+    assert fleet.hubs
+
+    async def deploy(**placeholder: Any) -> str:
+        root = faulty_fleet(
+            tmp_path / uuid4().hex, Fault((), {"scheduling": {"userPlaceholder": placeholder}})
+        )
+        assert (await deploy_py(HUB, "--no-setup", "--deploy", root=root)).code == 0
+        fields = "jsonpath={.items[*].spec.containers[0].resources.requests.memory}"
+        return await cluster.run("get", "pods", "-n", HUB, "-l", "component=user-placeholder", "-o", fields)
+
+    assert await deploy(replicas=2, **FITS_NOWHERE) == "900Gi 900Gi"
+    await deploy(replicas=1, resources={"requests": {"memory": "16Mi"}})
+    ready = "--for=jsonpath={.status.readyReplicas}=1"
+    await cluster.run("wait", "-n", HUB, "statefulset/user-placeholder", ready, "--timeout=60s")
+    assert await deploy() == ""
+
+
 @pytest.mark.long
 async def test_a_quota_is_named(fleet: Fleet, cluster: Cluster, tmp_path: Path) -> None:
     assert fleet.hubs

@@ -11,8 +11,9 @@ import pytest
 from cluster.hub_under_test import HubUnderTest
 from hubops.checks.cells import load_proof
 from hubops.checks.login import verify_login
-from hubops.checks.notebook import Probe, verify
+from hubops.checks.notebook import verify
 from hubops.checks.proof_model import Cell, Proof
+from hubops.checks.server_start import Probe
 from hubops.clients.hub import Hub, log_in, open_hub
 from hubops.deadline import Deadline
 from hubops.desired.probe import PROBE_NAME

@@ -200,17 +200,32 @@ def test_the_same_images_are_pulled_and_the_same_room_is_kept(chart: Path) -> No
     assert room(ours) == room(theirs)
 
 
+def test_a_placeholder_is_as_large_as_a_server(chart: Path) -> None:
+    """1G is 1024³ bytes to KubeSpawner, and 1000³ to Kubernetes: upstream's placeholders hold less."""
+    values = of_both(CASES["dynamic homes"])
+    values["scheduling"]["userPlaceholder"].pop("resources", None)
+    values["singleuser"]["memory"] = {"guarantee": "256M", "limit": "1G"}
+    ours, theirs = (render(each, values) for each in (JUPYTERHUB, chart))
+    assert (held(ours, "requests"), held(ours, "limits")) == ("256Mi", "1Gi")
+    assert (held(theirs, "requests"), held(theirs, "limits")) == ("256M", "1G")
+
+
 def pulled(objects: Objects) -> set[str]:
     pod = objects["DaemonSet", "continuous-image-puller"]["spec"]["template"]["spec"]
     return {container["image"] for container in pod["initContainers"]}
 
 
 def room(objects: Objects) -> Values:
-    """What placeholders hold, where, and how many there are."""
+    """Where placeholders are, and how many."""
     spec = objects["StatefulSet", "user-placeholder"]["spec"]
-    pod = spec["template"]["spec"]
-    placed = {key: pod[key] for key in ("nodeSelector", "tolerations", "affinity")}
-    return {**placed, "replicas": spec["replicas"], "resources": pod["containers"][0]["resources"]}
+    placed = {key: spec["template"]["spec"][key] for key in ("nodeSelector", "tolerations", "affinity")}
+    return {**placed, "replicas": spec["replicas"]}
+
+
+def held(objects: Objects, kind: str) -> str:
+    """The memory that a placeholder holds."""
+    pod = objects["StatefulSet", "user-placeholder"]["spec"]["template"]["spec"]
+    return str(pod["containers"][0]["resources"][kind]["memory"])
 
 
 # --- who may connect to whom

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubops.checks.cells import find_difference, load_proof, parse_notebook, read_png
-from hubops.checks.notebook import _is_hopeless, wait_answer
+from hubops.checks.notebook import wait_answer
 from hubops.checks.proof_model import Cell
+from hubops.checks.server_start import _is_hopeless
 from hubops.clients.hub import Progress, log_in, open_hub
 from hubops.clients.jupyter import Collector, Ran
 from hubops.deadline import Deadline

@@ -6,6 +6,7 @@ import pytest
 
 from hubops.checks.judge import judge_pod, judge_workload, unscheduled
 from hubops.checks.model import State
+from hubops.checks.nodes import find_lack
 
 Json = dict[str, Any]
 FAILED, WAITING, DONE = State.FAILED, State.WAITING, State.DONE
@@ -161,3 +162,26 @@ def test_a_verdict_names_container_reason_and_message() -> None:
 def test_a_pod_without_a_node_says_why() -> None:
     assert unscheduled({"status": {"conditions": [NO_NODE]}}) == "0/1 nodes are available"
     assert unscheduled({"status": {"conditions": [{**NO_NODE, "status": "True"}]}}) == ""
+
+
+WAITS: Json = {"status": {"phase": "Pending", "conditions": [NO_NODE]}}
+SERVES: Json = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+NO_VOLUME = {
+    **NO_NODE,
+    "message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims",
+}
+
+
+@pytest.mark.parametrize(
+    ("pods", "lack"),
+    [
+        ([], ""),
+        ([SERVES], ""),
+        ([SERVES, WAITS], "0/1 nodes are available"),
+        ([WAITS, pod("ContainerCreating")], ""),
+        ([WAITS, pod("CrashLoopBackOff", restarts=2)], ""),
+        ([{"status": {"conditions": [NO_VOLUME]}}], ""),
+    ],
+)
+def test_only_where_nothing_but_nodes_is_missing_nothing_has_failed(pods: list[Json], lack: str) -> None:
+    assert find_lack(pods) == lack

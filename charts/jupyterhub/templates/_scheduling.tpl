@@ -33,11 +33,13 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{- /* What a user server asks of its node. */ -}}
+{{- /* What a user server asks of its node; 1G is 1024³ bytes for KubeSpawner, and 1000³ for Kubernetes. */ -}}
 {{- define "jupyterhub.userResources" -}}
 {{- $user := .Values.singleuser -}}
-{{- $requests := dict "cpu" $user.cpu.guarantee "memory" $user.memory.guarantee -}}
-{{- $limits := dict "cpu" $user.cpu.limit "memory" $user.memory.limit -}}
+{{- $memory := dict -}}
+{{- range $kind, $amount := pick $user.memory "guarantee" "limit" }}{{ $_ := set $memory $kind (regexReplaceAll "([KMGT])$" (toString ($amount | default "")) "${1}i") }}{{ end -}}
+{{- $requests := dict "cpu" $user.cpu.guarantee "memory" $memory.guarantee -}}
+{{- $limits := dict "cpu" $user.cpu.limit "memory" $memory.limit -}}
 {{- range $name, $amounts := dict "requests" $requests "limits" $limits }}
 {{- if or $amounts.cpu $amounts.memory }}
 {{ $name }}:

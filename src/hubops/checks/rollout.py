@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from hubops.checks.judge import is_failing, is_ready, judge_pod, judge_workload, unscheduled
+from hubops.checks import nodes
+from hubops.checks.judge import is_failing, is_ready, judge_pod, judge_workload
 from hubops.checks.model import State, Verdict
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
-from hubops.errors import HubopsError, OutOfReachError, ReleaseError
+from hubops.errors import HubopsError, ReleaseError
 from hubops.events import CommandStarted, Emit
 from hubops.secret import Redactor
 
@@ -62,10 +63,8 @@ async def _late(kube: Kube, workload: Json, verdict: Verdict, redactor: Redactor
     where = f"{workload['kind'].lower()} {namespace}/{name}"
     selected = ",".join(f"{k}={v}" for k, v in workload["spec"]["selector"].get("matchLabels", {}).items())
     pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=selected)
-    waiting = [pod for pod in pods if judge_pod(pod).state is not State.DONE]
-    if waiting and all(unscheduled(pod) for pod in waiting):
-        why = redactor.mask(unscheduled(waiting[0]))
-        return OutOfReachError(what, where=where, why=why, hint="Add a node or ask for less, then run again.")
+    if lack := nodes.find_lack(pods):
+        return nodes.no_node(what, where=where, why=redactor.mask(lack))
     return ReleaseError(what, where=where, why=await explain(kube, namespace, redactor))
 
 
@@ -110,6 +109,17 @@ async def cannot_start(kube: Kube, pod: Json, redactor: Redactor) -> ReleaseErro
         where=f"pod {namespace}/{name}",
         why=await _explain_pod(kube, namespace, pod, redactor),
     )
+
+
+async def refuse_no_node(kube: Kube, namespace: str, failure: ReleaseError, redactor: Redactor) -> None:
+    """Tell a release that only waited for a node from one that failed.
+
+    Raises:
+        OutOfReachError: helm waited in vain, and nothing but nodes is missing.
+    """
+    pods, _ = await kube.list(f"/api/v1/namespaces/{namespace}/pods", labels=_OURS)
+    if nodes.is_late(failure) and (lack := nodes.find_lack(pods)):
+        raise nodes.no_node(failure.what, where=failure.where, why=redactor.mask(lack)) from failure
 
 
 async def explain(kube: Kube, namespace: str, redactor: Redactor) -> str:

@@ -13,6 +13,7 @@ from hubops.execute.base import rebase
 from hubops.execute.chart_copy import copy_chart
 from hubops.execute.content import content_of, read_deployed, record_content
 from hubops.execute.heal import heal_release
+from hubops.execute.placeholders import renew_placeholders
 from hubops.execute.release import upgrade_release
 from hubops.run.session import Session, Writer, hold_and_write
 
@@ -60,6 +61,8 @@ async def bring(
         await rollout.wait_rolled_out(
             session.kube, namespace, upgrade.timeout_s, session.emit, session.redactor
         )
+        if changed:
+            await renew_placeholders(writer.kube, namespace)
     return changed
 
 
@@ -82,6 +85,7 @@ async def _upgrade(upgrade: Upgrade, writer: Writer, session: Session) -> None:
     except ReleaseError as error:
         # Helm fails as well when the cluster goes away under it, and that says nothing of the release.
         await kube.request("GET", "/version")
+        await rollout.refuse_no_node(kube, namespace, error, session.redactor)
         if "pod" not in error.where:
             explained = await rollout.explain(kube, namespace, session.redactor)
             error.why += f"\n{explained}" if explained else ""

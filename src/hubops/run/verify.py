@@ -2,10 +2,11 @@
 
 from hubops.checks.cells import load_proof
 from hubops.checks.login import verify_login
-from hubops.checks.notebook import Probe, verify
+from hubops.checks.notebook import verify
 from hubops.checks.options import refuse_unknown_options
 from hubops.checks.proof_model import Proof
 from hubops.checks.rollout import tail
+from hubops.checks.server_start import Probe
 from hubops.clients.hub import open_hub
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
