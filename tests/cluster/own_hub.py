@@ -121,11 +121,17 @@ class Browser:
 
     async def run(self, kernel: str, code: str) -> str:
         """What the code prints in a kernel, on a web socket of its own."""
+        async with self.open(kernel) as opened:
+            return (await opened.run(code)).stdout
+
+    @asynccontextmanager
+    async def open(self, kernel: str) -> AsyncIterator[Kernel]:
+        """A web socket to a kernel, for many cells."""
         session = uuid4().hex
         path = f"user/{self.name}/api/kernels/{kernel}/channels?session_id={session}"
         url = self.http.base_url.join(path).copy_with(scheme="ws")
         async with self.http.websocket(url, headers=self._bearer()) as socket:
-            return (await Kernel(socket, session, path).run(code)).stdout
+            yield Kernel(socket, session, path)
 
     async def _jupyter(self, method: str, path: str, **more: Any) -> httpx2.Response:
         answer = await self.http.request(method, f"user/{self.name}/{path}", headers=self._bearer(), **more)

@@ -13,7 +13,7 @@ from cluster import own_database
 from cluster.conftest import PROJECT, Cluster, Fleet
 from cluster.logins import OUT, PERSON, by_form, standing
 from cluster.own_database import bring_database, build_database, in_database
-from cluster.own_hub import Operator, own_hub
+from cluster.own_hub import Browser, Operator, own_hub
 from cluster.test_people import make_token
 from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import BuildRequest
@@ -21,6 +21,7 @@ from hubops.clients.site import make_client
 from hubops.desired.values import merge
 from hubops.errors import HubopsError
 from hubops.local.host import find_ca_bundle
+from hubops.secret import Secret
 
 pytestmark = pytest.mark.long
 HUB = "agedhub"
@@ -136,8 +137,15 @@ async def test_an_upgrade_leaves_a_copy_and_the_copy_brings_the_old_version_back
     operator: Operator, browser: httpx2.AsyncClient, old: dict[str, Any]
 ) -> None:
     first, before = await log_in_to_old(operator, browser, old)
+    ada = Browser("ada", browser, Secret(first))
+    await ada.start()
+    kernel = await ada.make_kernel()
+    await ada.run(kernel, "kept = 41")
 
-    await operator.bring(VALUES)
+    async with ada.open(kernel) as opened:
+        await operator.bring(VALUES)
+        assert (await opened.run("print(kept)")).stdout == "41\n", "on the web socket from before"
+    await ada.stop()
     after = await revision(operator)
     assert after != before
     [copy] = await copies(operator)

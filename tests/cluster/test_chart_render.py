@@ -252,6 +252,18 @@ RESTARTS = {
         set(),
     ),
     "the size of the database's volume": ({"hub": {"db": {"pvc": {"storage": "2Gi"}}}}, set()),
+    "where on that volume it is": ({"hub": {"db": {"pvc": {"subPath": "b"}}}}, {"hub"}),
+    "the path of everything": ({"hub": {"baseUrl": "/b/"}}, {"hub", "proxy"}),
+    "addresses of people's own": (
+        {"hub": {"config": {"JupyterHub": {"subdomain_host": "https://a.example.org"}}}},
+        {"hub", "proxy"},
+    ),
+    "more in the logs": ({"debug": {"enabled": True}}, {"hub", "proxy"}),
+    "where both run": (
+        {"scheduling": {"corePods": {"nodeAffinity": {"matchNodePurpose": "require"}}}},
+        {"hub", "proxy"},
+    ),
+    "keys of a registry": ({"imagePullSecrets": [{"name": "a"}]}, {"hub", "proxy"}),
     "priorities": ({"scheduling": {"podPriority": {"enabled": True}}}, {"hub", "proxy"}),
     "a priority's number": ({"scheduling": {"podPriority": {"defaultPriority": 5}}}, set()),
     "what user servers tolerate": ({"singleuser": {"extraTolerations": [{"key": "x"}]}}, {"hub"}),

@@ -31,15 +31,10 @@ from hubops.secret import Redactor
 UPSTREAM_VALUES = """
 jupyterhub:
   hub:
-    networkPolicy: {enabled: false}
     db:
       pvc:
         annotations: {helm.sh/resource-policy: keep}
-  proxy:
-    chp:
-      networkPolicy: {enabled: false}
   singleuser:
-    networkPolicy: {enabled: false}
     cloudMetadata: {blockWithIptables: false}
   scheduling:
     userScheduler: {enabled: false}
