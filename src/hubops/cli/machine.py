@@ -58,6 +58,7 @@ async def load_machine(
         secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
         people=people_of(fleet.root, emit),
+        makes_secrets=_makes_secrets(instance) if instance else lambda _: False,
     )
 
 
@@ -119,6 +120,11 @@ async def _bench(emit: Emit) -> Bench:
 def _local_secrets(instance: Instance) -> Callable[[Hub], Values]:
     directory = instance.directory / "secrets"
     return lambda hub: local_secrets.load_or_create(directory, hub.name)
+
+
+def _makes_secrets(instance: Instance) -> Callable[[Hub], bool]:
+    directory = instance.directory / "secrets"
+    return lambda hub: not local_secrets.are_made(directory, hub.name)
 
 
 def cluster_of(hubs: Iterable[Hub]) -> Cluster:
