@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hubops import digest
 from hubops.clients import process
 from hubops.errors import HubopsError, MachineError, UsageError
 from hubops.events import Event, Line
-from hubops.local import daemon, host, instance, oci, paths, preflight, runc_caps, toolchain
+from hubops.local import daemon, docker, host, instance, oci, paths, preflight, runc_caps, toolchain
 from hubops.local.tools import CADDY, TOOLS, Download, Tool
 
 SCRIPT = b"#!/bin/sh\necho tool v1.2.3\n"
@@ -191,10 +192,58 @@ def test_too_little_disk_is_said_before_anything_is_done() -> None:
         preflight.check_machine([item("Docker", done=True), item("x", done=False, disk_gb=1e9)])
 
 
+REFUSAL = (
+    "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock:"
+    " dial unix /var/run/docker.sock: connect: permission denied"
+)
+SILENCE = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the docker program says, and how that must be told; without words it answers."""
+
+    said: str
+    what: str
+    why: str
+    hint: str
+    missing: int = 0
+
+
+ENGINES = {
+    "outside the group": Engine(REFUSAL, "does not let us in", REFUSAL, "group docker"),
+    "outside it, where capabilities are missing too": Engine(REFUSAL, "does not let us in", REFUSAL, "group docker", 1 << 24),
+    "not running": Engine(SILENCE, "is not running", SILENCE, "start Docker"),
+    "without a capability": Engine("", "cannot run a cluster", "denies its containers CAP_SYS_RESOURCE", "use sudo", 1 << 24),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("case", ENGINES)
+def test_a_docker_that_cannot_be_used_is_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str
+) -> None:
+    engine = ENGINES[case]
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{engine.said}' >&2\nexit {1 if engine.said else 0}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(host, "missing_capabilities", lambda: engine.missing)
+    monkeypatch.setattr(docker, "_OWN_SOCKET", tmp_path / "none")
+    with pytest.raises(MachineError, match=f"{engine.what}, and .*nothing was done") as caught:
+        preflight.check_machine([item("Docker", done=False)])
+    assert engine.why in caught.value.why
+    assert engine.hint in caught.value.hint
+
+
 @pytest.mark.usefixtures("home")
 def test_without_docker_and_root_one_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(MachineError, match="nothing was done") as caught:
+    monkeypatch.setattr(docker, "_OWN_SOCKET", Path("/nowhere"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MachineError, match=r"is not installed, .*nothing was done") as caught:
         preflight.check_machine([item("Docker", done=False)])
     assert "docker.com" in caught.value.hint
     monkeypatch.setattr(preflight, "_has_buildx", lambda: False)

@@ -1,5 +1,6 @@
 """What ./start is about to do, before it does anything: steps, minutes, disk. Standard library only."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def items() -> list[Item]:
     cache = paths.cache_dir()
     return [
         Item("Python environment from the lock", 0.3, 0.1, _any(cache / "environments", "run-*/.complete")),
-        Item("Docker", 0.5, 0.5, _docker_answers()),
+        Item("Docker", 0.5, 0.5, asyncio.run(docker.find_docker()) is not None),
         Item("tools and Kubernetes, built from Go modules", 11, 6.5, _any(cache / "tools", "node-*/node")),
         Item("base image, from Debian's packages", 0.8, 0.2, _any(cache / "base", "*/index.json")),
         Item("local cluster and registry", 1.5, 3.0, _any(paths.state_dir(), "*/cluster.recipe")),
@@ -62,10 +63,9 @@ def check_machine(steps: Sequence[Item]) -> None:
     """
     has_docker = any(step.title == "Docker" and step.done for step in steps)
     if not has_docker and not (host.is_root() and host.is_debian()):
-        raise MachineError(
-            "Docker is not running, and without root it cannot be installed here; nothing was done",
-            hint="Install and start Docker (https://docs.docker.com/engine/install/), or run: sudo ./start",
-        )
+        error = asyncio.run(docker.why_none())
+        error.what += ", and without root hubops starts none; nothing was done"
+        raise error
     if not (host.is_root() or _has_buildx()):
         raise MachineError(
             "without root, images are built by docker buildx, which is not there; nothing was done",
@@ -99,16 +99,6 @@ def _any(directory: Path, pattern: str) -> bool:
 
 def _existing(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if p.exists())
-
-
-def _docker_answers() -> bool:
-    for candidate in docker.candidates():
-        done = subprocess.run(
-            [candidate.program, "version"], env=candidate.env, capture_output=True, check=False
-        )
-        if done.returncode == 0:
-            return True
-    return False
 
 
 def _has_buildx() -> bool:

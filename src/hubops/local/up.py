@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubops.clients.builder import Builder
-from hubops.errors import MachineError, RefusedError
+from hubops.errors import RefusedError
 from hubops.events import Emit, step
 from hubops.local import base_image, cluster, docker, host, registry
 from hubops.local.buildkit import require_builder
@@ -60,9 +60,7 @@ async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> 
     engine = await docker.find_docker()
     if engine is None:
         if delete_data:
-            raise MachineError(
-                "Docker is not running, so its containers cannot be removed", hint="Start it first."
-            )
+            raise await docker.why_none()
         return
     await _require_ours(instance, engine)
     names = [n for n in (instance.node, instance.registry_container) if await engine.state(n)]
@@ -84,7 +82,7 @@ async def status(instance: Instance) -> dict[str, str]:
     """The state of each part, in a few words each."""
     engine = await docker.find_docker()
     if engine is None:
-        return {"docker": "not running"}
+        return {"docker": (await docker.why_none()).what}
     return {
         "docker": engine.address or "running",
         "cluster": await engine.state(instance.node) or "absent",
