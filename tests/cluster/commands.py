@@ -12,10 +12,10 @@ from cluster.conftest import NAME, PROJECT, Cluster, show
 from cluster.test_deploy import Ended
 from hubops import run
 from hubops.cli.edge import EDGE, deploy_edge
-from hubops.cli.machine import INSTANCE_VARIABLE, load_machine
+from hubops.cli.machine import load_machine
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
-from hubops.local.instance import load_instance
+from hubops.local.instance import INSTANCE_VARIABLE, load_instance
 from hubops.secret import Redactor
 
 

@@ -1,7 +1,6 @@
 """Putting together what this machine offers for a hub's cluster: the value that run.py works with."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,19 +18,11 @@ from hubops.execute.build import Bench, Workshop
 from hubops.local import base_image, host, paths
 from hubops.local import secrets as local_secrets
 from hubops.local.buildkit import require_builder
-from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
+from hubops.local.instance import Instance, local_instance
 from hubops.local.room import find_room
 from hubops.local.toolchain import require_tool
 from hubops.run import Machine, Session, Ways
 from hubops.secret import Redactor
-
-# Which local cluster the commands mean; the tests have one of their own.
-INSTANCE_VARIABLE = "HUBOPS_LOCAL"
-
-
-def local_instance() -> Instance:
-    """The local cluster that commands without a name mean."""
-    return load_instance(os.environ.get(INSTANCE_VARIABLE, DEFAULT_NAME))
 
 
 async def load_machine(

@@ -10,10 +10,11 @@ from hubops.events import Emit, step
 from hubops.local import base_image, cluster, docker, host, registry
 from hubops.local.buildkit import require_builder
 from hubops.local.instance import Instance, save_instance
-from hubops.local.machine_image import Recipe, require_image
+from hubops.local.machine_image import require_image
 from hubops.local.network import require_network
+from hubops.local.recipe import Recipe, node_recipe
 from hubops.local.toolchain import require_tool
-from hubops.local.tools import KUBERNETES, NODE_IMAGE
+from hubops.local.tools import NODE_IMAGE
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,4 @@ async def _node_image(
                 await engine("pull", "-q", reference)
         return reference
     node, pause = await require_tool("node", emit), await require_tool("pause", emit)
-    recipe = Recipe(
-        cluster.OWN_IMAGE.removeprefix("hubops/"),
-        "node",
-        {"KUBERNETES_VERSION": KUBERNETES},
-        {"node": node.parent, "pause": pause.parent},
-    )
-    return await require_image(recipe, engine, builder, base, emit)
+    return await require_image(node_recipe(node, pause), engine, builder, base, emit)
