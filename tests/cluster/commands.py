@@ -62,6 +62,13 @@ async def deploy_unproved(root: Path, hub: str, *, edge: bool = False) -> None:
         await run.deploy(fleet, fleet.require_hub(hub), session, run.Terms(prove=False))
 
 
+async def lead_to(root: Path) -> None:
+    """The common address leads to the hubs of `root` too, which are still to be deployed."""
+    fleet = load_fleet(root)
+    async with _session(fleet, next(iter(fleet.hubs.values()))) as session:
+        await _lead_to({**load_fleet(PROJECT).hubs, **fleet.hubs}, fleet, session)
+
+
 async def lead_back() -> None:
     """The common address without the hubs of tests."""
     fleet = load_fleet(PROJECT)
