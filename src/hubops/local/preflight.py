@@ -70,7 +70,7 @@ def check_machine(steps: Sequence[Item]) -> None:
     has_docker = any(step.title == "Docker" and step.done for step in steps)
     if not has_docker and not (host.is_root() and host.is_debian()):
         error = asyncio.run(docker.why_none())
-        error.what += ", and without root hubops starts none; nothing was done"
+        error.what += ", and only as root on Debian hubops starts one; nothing was done"
         raise error
     if not (host.is_root() or _has_buildx()):
         raise MachineError(
