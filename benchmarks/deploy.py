@@ -33,7 +33,7 @@ from time import monotonic
 from typing import Any
 
 from hubops import run
-from hubops.cli.machine import load_machine, local_instance
+from hubops.cli.machine import load_machine
 from hubops.clients import process
 from hubops.clients.helm import Upgrade
 from hubops.desired.model import Fleet
@@ -43,6 +43,7 @@ from hubops.desired.values import image_names, prefixed, render_values
 from hubops.events import Event, StepEnded, StepStarted
 from hubops.execute.chart_copy import copy_chart
 from hubops.local.docker import find_docker
+from hubops.local.instance import local_instance
 from hubops.local.secrets import load_or_create
 from hubops.secret import Redactor
 

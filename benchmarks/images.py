@@ -33,7 +33,7 @@ from uuid import uuid4
 import yaml
 from benchmarks.deploy import describe_machine
 
-from hubops.cli.machine import load_workshop, local_instance
+from hubops.cli.machine import load_workshop
 from hubops.clients import process
 from hubops.desired.model import Fleet
 from hubops.desired.repository import load_fleet
@@ -41,6 +41,7 @@ from hubops.execute.build import Bench, Workshop
 from hubops.execute.room import Room
 from hubops.local import base_image
 from hubops.local.docker import Docker, require_docker
+from hubops.local.instance import local_instance
 from hubops.run import MadeImage, make_images
 
 IMAGES, ROOTS, AT_ONCE = 40, 8, 4

@@ -34,7 +34,7 @@ import httpx2
 import yaml
 from benchmarks.deploy import describe_machine
 
-from hubops.cli.machine import local_instance
+from hubops.local.instance import local_instance
 
 os.environ["HUBOPS_TEST_INSTANCE"] = local_instance().name  # what the tests' helpers take for their cluster
 from cluster.commands import forget_hub, run_hubops

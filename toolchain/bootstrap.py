@@ -33,20 +33,28 @@ def environment(lock: str) -> Path:
 
     Made once per lock file and Python; a half-made one is made anew. Others wait for it.
     """
-    requirements = PROJECT / "toolchain" / "python" / f"{lock}.txt"
-    key = hashlib.sha256(
-        requirements.read_bytes() + sys.version.encode() + sys.base_prefix.encode()
-    ).hexdigest()
-    directory = _cache / "environments" / f"{lock}-{key[:12]}"
-    complete = directory / ".complete"
+    complete = _complete(lock)
+    directory = complete.parent
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.rmtree(directory, ignore_errors=True)
-            _make(directory, requirements)
+            _make(directory, _requirements(lock))
             complete.touch()
     return directory / "bin" / "python"
+
+
+def _complete(lock: str) -> Path:
+    """What is there when the environment is."""
+    key = hashlib.sha256(
+        _requirements(lock).read_bytes() + sys.version.encode() + sys.base_prefix.encode()
+    ).hexdigest()
+    return _cache / "environments" / f"{lock}-{key[:12]}" / ".complete"
+
+
+def _requirements(lock: str) -> Path:
+    return PROJECT / "toolchain" / "python" / f"{lock}.txt"
 
 
 def _make(directory: Path, requirements: Path) -> None:
@@ -99,7 +107,7 @@ def main() -> NoReturn:
     if command == "start":
         from hubops.local import preflight  # noqa: PLC0415 - not needed by other commands
 
-        preflight.show_or_exit(arguments)
+        preflight.show_or_exit(_complete("run"), arguments)
         run("hubops.cli.main", ["start", *arguments])
     if command == "test":
         run("run_tests", arguments, lock="dev")

@@ -12,10 +12,10 @@ from cluster.conftest import NAME, PROJECT, Cluster, show
 from cluster.test_deploy import Ended
 from hubops import run
 from hubops.cli.edge import EDGE, deploy_edge
-from hubops.cli.machine import INSTANCE_VARIABLE, load_machine
+from hubops.cli.machine import load_machine
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
-from hubops.local.instance import load_instance
+from hubops.local.instance import INSTANCE_VARIABLE, load_instance
 from hubops.secret import Redactor
 
 
@@ -60,6 +60,13 @@ async def deploy_unproved(root: Path, hub: str, *, edge: bool = False) -> None:
         if edge:
             await _lead_to({**load_fleet(PROJECT).hubs, **fleet.hubs}, fleet, session)
         await run.deploy(fleet, fleet.require_hub(hub), session, run.Terms(prove=False))
+
+
+async def lead_to(root: Path) -> None:
+    """The common address leads to the hubs of `root` too, which are still to be deployed."""
+    fleet = load_fleet(root)
+    async with _session(fleet, next(iter(fleet.hubs.values()))) as session:
+        await _lead_to({**load_fleet(PROJECT).hubs, **fleet.hubs}, fleet, session)
 
 
 async def lead_back() -> None:

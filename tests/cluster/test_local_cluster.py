@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster.conftest import Cluster, free_port
+from cluster.conftest import Cluster, free_port, show
 from hubops.answer import Present
 from hubops.clients.registry import Registry
+from hubops.local import daemon, paths
 from hubops.local.docker import Docker, find_docker
 from hubops.local.instance import Instance, load_instance, save_instance
 from hubops.local.toolchain import require_tool
-from hubops.local.up import Local, down
+from hubops.local.up import Local, down, up
 
 NAME = "hubops-kill"
 CLAIM = """
@@ -117,6 +118,46 @@ async def test_volumes_survive_a_stopped_node_a_kill_and_a_down(doomed: Instance
     assert await docker.state(doomed.node) == "exited"
     assert await hubops("local", "up", "--name", NAME) == 0
     assert await volume(access) == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
+async def test_an_engine_that_ended_comes_back_with_its_clusters(
+    local: Local, doomed: Instance, access: Cluster, number: signal.Signals
+) -> None:
+    """As after a restart of the machine. Only an engine of ours is ended, and only where it is the tests' alone."""
+    assert await hubops("local", "up", "--name", NAME) == 0
+    engine = await require_alone(local, doomed)
+    await access.run("apply", "-f", "-", stdin=CLAIM)
+    await access.run("wait", "pod/user", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    before = await volume(access)
+    assert before[1]
+    os.kill(engine, number)
+    async with asyncio.timeout(60):
+        while recorded_engine() is not None:
+            await asyncio.sleep(0.1)
+    assert await hubops("local", "up", "--name", NAME) == 0
+    assert recorded_engine() not in {None, engine}
+    assert await volume(access) == before
+    await access.run("wait", "pod/user", "--for=condition=Ready", "--timeout=120s")
+    await up(local.instance, show)  # the other tests go on with theirs
+
+
+def recorded_engine() -> int | None:
+    """The process of the engine that hubops started here, while it lives."""
+    return daemon._own_pid(paths.RUN_DIR / "dockerd.pid", "dockerd")
+
+
+async def require_alone(local: Local, doomed: Instance) -> int:
+    """Our own engine's process; the test is left out where there is none, or others work with it."""
+    engine = recorded_engine()
+    if engine is None or not local.docker.address:
+        pytest.skip("the engine here is not one that hubops started")
+    ours = {name for each in (local.instance, doomed) for name in (each.node, each.registry_container)}
+    strangers = {*(await local.docker("ps", "--format", "{{.Names}}")).split()} - ours
+    if strangers:
+        pytest.skip(f"others run in the engine: {', '.join(sorted(strangers))}")
+    return engine
 
 
 async def test_a_cluster_of_another_recipe_is_rebuilt_and_finds_its_homes(

@@ -70,6 +70,18 @@ async def test_what_is_checked_out(origin: Path) -> None:
     assert await find_commit(origin) == Commit(head.commit, head.at)
 
 
+async def test_reading_writes_nothing_not_even_the_index(origin: Path) -> None:
+    """Under sudo it would be root's from then on."""
+    where = clone(origin)
+    os.utime(where / "hub-charts/a/values.yaml", (1, 1))  # git does not know any more that it is unchanged
+    index = where / ".git/index"
+    before = index.stat()
+    head = await Git(where).find_head()
+    assert head
+    assert not head.dirty
+    assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 async def test_without_a_repository_or_a_commit_there_is_none(tmp_path: Path) -> None:
     plain, fresh = tmp_path / "plain", tmp_path / "fresh"
     plain.mkdir()

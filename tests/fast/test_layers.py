@@ -1,6 +1,8 @@
 """The house (docs/adr/0001): who may import whom, and where I/O may happen."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +119,12 @@ def test_leaves_and_the_bootstrap_use_the_standard_library_only() -> None:
     for dotted in STANDARD_ONLY_LEAVES:
         path = SOURCE.joinpath(*dotted.split(".")).with_suffix(".py")
         assert {module.split(".")[0] for module in imports(path)} & foreign == set(), dotted
+
+
+def test_the_list_of_start_needs_no_package() -> None:
+    """It is printed before there is an environment, by all that it imports in turn."""
+    code = f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); import hubops.local.preflight"
+    subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], check=True)
 
 
 def test_no_package_lives_outside_the_house() -> None:

@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,8 +17,22 @@ from hubops import digest
 from hubops.clients import process
 from hubops.errors import HubopsError, MachineError, UsageError
 from hubops.events import Event, Line
-from hubops.local import daemon, host, instance, oci, paths, preflight, runc_caps, toolchain
-from hubops.local.tools import CADDY, TOOLS, Download, Tool
+from hubops.local import (
+    base_image,
+    cluster,
+    daemon,
+    docker,
+    host,
+    instance,
+    made,
+    oci,
+    paths,
+    preflight,
+    recipe,
+    runc_caps,
+    toolchain,
+)
+from hubops.local.tools import CADDY, NODE_IMAGE, TOOLS, Download, Tool
 
 SCRIPT = b"#!/bin/sh\necho tool v1.2.3\n"
 
@@ -191,10 +206,58 @@ def test_too_little_disk_is_said_before_anything_is_done() -> None:
         preflight.check_machine([item("Docker", done=True), item("x", done=False, disk_gb=1e9)])
 
 
+REFUSAL = (
+    "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock:"
+    " dial unix /var/run/docker.sock: connect: permission denied"
+)
+SILENCE = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the docker program says, and how that must be told; without words it answers."""
+
+    said: str
+    what: str
+    why: str
+    hint: str
+    missing: int = 0
+
+
+ENGINES = {
+    "outside the group": Engine(REFUSAL, "does not let us in", REFUSAL, "group docker"),
+    "outside it, where capabilities are missing too": Engine(REFUSAL, "does not let us in", REFUSAL, "group docker", 1 << 24),
+    "not running": Engine(SILENCE, "is not running", SILENCE, "start Docker"),
+    "without a capability": Engine("", "cannot run a cluster", "denies its containers CAP_SYS_RESOURCE", "use sudo", 1 << 24),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("case", ENGINES)
+def test_a_docker_that_cannot_be_used_is_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str
+) -> None:
+    engine = ENGINES[case]
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{engine.said}' >&2\nexit {1 if engine.said else 0}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(host, "missing_capabilities", lambda: engine.missing)
+    monkeypatch.setattr(docker, "_OWN_SOCKET", tmp_path / "none")
+    with pytest.raises(MachineError, match=f"{engine.what}, and .*nothing was done") as caught:
+        preflight.check_machine([item("Docker", done=False)])
+    assert engine.why in caught.value.why
+    assert engine.hint in caught.value.hint
+
+
 @pytest.mark.usefixtures("home")
 def test_without_docker_and_root_one_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(MachineError, match="nothing was done") as caught:
+    monkeypatch.setattr(docker, "_OWN_SOCKET", Path("/nowhere"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MachineError, match=r"is not installed, .*nothing was done") as caught:
         preflight.check_machine([item("Docker", done=False)])
     assert "docker.com" in caught.value.hint
     monkeypatch.setattr(preflight, "_has_buildx", lambda: False)
@@ -210,6 +273,92 @@ def test_the_list_names_what_is_left_and_its_sum() -> None:
     lines = preflight.format_items([item("a", done=True), item("b", done=False), item("c", done=False)])
     assert "about 2 minutes on two cores and 2 GB" in lines[-1]
     assert preflight.format_items([item("a", done=True)]) == ["Everything is made; making sure that it runs."]
+
+
+@pytest.fixture
+def started(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All that ./start makes, in the place of today's keys; the root of a checkout of its own."""
+    root = home / "clone"
+    for name in ("toolchain", "images", "user-images", "hub-charts", "charts", "values"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").write_text(name)
+    (root / "toolchain/kubernetes").mkdir()
+    (root / "toolchain/node").mkdir()
+    (root / "hubops.yaml").write_text("registry: r.example.org\n")
+    monkeypatch.setattr(paths, "project_dir", lambda: root)
+    monkeypatch.setattr(base_image, "find_made", lambda: asyncio.sleep(0, home / "base"))
+    oci.write_layout(_tar(home), home / "base", "amd64")
+    for tool in TOOLS.values():
+        put(toolchain.cached(tool))
+    mine = instance.local_instance()
+    instance.save_instance(mine)
+    node, pause = (toolchain.cached(TOOLS[name]) for name in ("node", "pause"))
+    image = recipe.node_recipe(node, pause).image(home / "base")
+    record_cluster(mine, image)
+    made.note_started(mine, root)
+    put(home / "environment")
+    return root
+
+
+def record_cluster(mine: instance.Instance, image: str) -> None:
+    (mine.directory / "kind.json").write_text(json.dumps(cluster._kind_config(mine, image), indent=2))
+    (mine.directory / "cluster.image").write_text(image)
+    (mine.directory / "cluster.recipe").write_text("recipe")
+
+
+def _tar(directory: Path) -> Path:
+    (directory / "rootfs.tar").write_bytes(b"as good as one")
+    return directory / "rootfs.tar"
+
+
+def put(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def undone(root: Path) -> list[str]:
+    found = preflight.items(root.parent / "environment")
+    return [each.title.partition(",")[0] for each in found if not each.done and each.title != "Docker"]
+
+
+IMAGES, HUBS = "images of the hub and its users", "staginghub and earthhub"
+NODE, CLUSTER = "tools and Kubernetes", "local cluster and registry"
+UPDATES = {
+    "nothing": ((), []),
+    "Kubernetes": (("toolchain/kubernetes/go.mod",), [NODE, CLUSTER, HUBS]),
+    "a tool beside it": (("toolchain/caddy/go.mod",), [NODE]),
+    "the node's image": (("toolchain/node/Dockerfile",), [CLUSTER, HUBS]),
+    "an image": (("user-images/earth/Dockerfile",), [IMAGES, HUBS]),
+    "a hub": (("hub-charts/staginghub/values.yaml",), [HUBS]),
+    "what all hubs share": (("hubops.yaml",), [HUBS]),
+}
+
+
+@pytest.mark.parametrize("case", UPDATES)
+def test_after_an_update_the_list_names_what_is_made_anew(started: Path, case: str) -> None:
+    files, left = UPDATES[case]
+    for name in files:
+        put(started / name)
+        (started / name).write_text("another")
+    assert undone(started) == left
+
+
+@pytest.mark.usefixtures("started")
+def test_another_instance_has_a_cluster_of_its_own_to_make(
+    started: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBOPS_LOCAL", "another")
+    assert undone(started) == [CLUSTER, IMAGES, HUBS]
+
+
+def test_an_official_node_needs_neither_kubernetes_nor_a_base(
+    started: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = instance.local_instance()
+    record_cluster(mine, NODE_IMAGE)
+    toolchain.cached(TOOLS["node"]).unlink()
+    monkeypatch.setattr(base_image, "find_made", lambda: asyncio.sleep(0))
+    assert undone(started) == []
 
 
 async def test_a_daemon_is_started_once_replaced_when_deaf_and_ended(tmp_path: Path) -> None:

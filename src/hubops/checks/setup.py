@@ -4,20 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hubops.clients.kube import Kube
 from hubops.clients.registry import Registry
-from hubops.errors import HubopsError, OutOfReachError, RefusedError
+from hubops.errors import HubopsError, OutOfReachError
 from hubops.events import Emit, step
-
-# What helm and the chart need in the hub's namespace: resource, API group.
-_RIGHTS = (
-    ("deployments", "apps"),
-    ("services", ""),
-    ("configmaps", ""),
-    ("secrets", ""),
-    ("persistentvolumeclaims", ""),
-    ("serviceaccounts", ""),
-    ("roles", "rbac.authorization.k8s.io"),
-    ("rolebindings", "rbac.authorization.k8s.io"),
-)
 
 Check = tuple[str, Callable[[], Awaitable[str]]]
 
@@ -60,19 +48,3 @@ async def check_cluster(kube: Kube) -> str:
         OutOfReachError, ClusterError: it does not, or not to us.
     """
     return str((await kube.request("GET", "/version"))["gitVersion"])
-
-
-async def check_rights(kube: Kube, namespace: str) -> str:
-    """We may create what a release consists of.
-
-    Raises:
-        RefusedError: names the missing rights.
-    """
-    missing = [name for name, group in _RIGHTS if not await kube.may("create", name, namespace, group)]
-    if missing:
-        raise RefusedError(
-            f"rights are missing in namespace {namespace}",
-            why=f"create is forbidden for {', '.join(missing)}",
-            hint="Ask the cluster's administrator for a role with them.",
-        )
-    return namespace

@@ -52,7 +52,7 @@ async def _run(fleet: Fleet, hub: Hub, steps: _Steps, emit: Emit, redactor: Reda
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
         if steps.setup:
-            await run.check_setup(hub, session)
+            await run.check_setup(fleet, hub, session)
         if steps.build:
             if steps.deploy:  # nothing is built for a cluster that cannot be had
                 await session.connection.opened()

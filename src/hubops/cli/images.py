@@ -7,10 +7,11 @@ import click
 
 from hubops.cli import running
 from hubops.cli.lazy import LazyGroup
-from hubops.cli.machine import load_ways, local_instance, project, registry_of
+from hubops.cli.machine import load_ways, project, registry_of
 from hubops.cli.progress import progress
 from hubops.clients.registry import Registry
 from hubops.desired.repository import load_fleet
+from hubops.local.instance import local_instance
 from hubops.report.prune import format_pruning, pruning_data
 from hubops.run.prune import Scope, look_at_images, prune_images
 from hubops.secret import Redactor

@@ -5,10 +5,9 @@ import json
 import click
 
 from hubops.cli import running
-from hubops.cli.machine import INSTANCE_VARIABLE
 from hubops.cli.progress import progress
 from hubops.local import up as local_up
-from hubops.local.instance import DEFAULT_NAME, load_instance
+from hubops.local.instance import DEFAULT_NAME, INSTANCE_VARIABLE, load_instance
 
 _name = click.option(
     "--name",

@@ -1,7 +1,6 @@
 """Putting together what this machine offers for a hub's cluster: the value that run.py works with."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,19 +18,11 @@ from hubops.execute.build import Bench, Workshop
 from hubops.local import base_image, host, paths
 from hubops.local import secrets as local_secrets
 from hubops.local.buildkit import require_builder
-from hubops.local.instance import DEFAULT_NAME, Instance, load_instance
+from hubops.local.instance import Instance, local_instance
 from hubops.local.room import find_room
 from hubops.local.toolchain import require_tool
 from hubops.run import Machine, Session, Ways
 from hubops.secret import Redactor
-
-# Which local cluster the commands mean; the tests have one of their own.
-INSTANCE_VARIABLE = "HUBOPS_LOCAL"
-
-
-def local_instance() -> Instance:
-    """The local cluster that commands without a name mean."""
-    return load_instance(os.environ.get(INSTANCE_VARIABLE, DEFAULT_NAME))
 
 
 async def load_machine(
@@ -58,6 +49,7 @@ async def load_machine(
         secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
         people=people_of(fleet.root, emit),
+        makes_secrets=_makes_secrets(instance) if instance else lambda _: False,
     )
 
 
@@ -119,6 +111,11 @@ async def _bench(emit: Emit) -> Bench:
 def _local_secrets(instance: Instance) -> Callable[[Hub], Values]:
     directory = instance.directory / "secrets"
     return lambda hub: local_secrets.load_or_create(directory, hub.name)
+
+
+def _makes_secrets(instance: Instance) -> Callable[[Hub], bool]:
+    directory = instance.directory / "secrets"
+    return lambda hub: not local_secrets.are_made(directory, hub.name)
 
 
 def cluster_of(hubs: Iterable[Hub]) -> Cluster:

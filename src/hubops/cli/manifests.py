@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hubops.desired.manifests.api import known_minors
+from hubops.desired.manifests.api import nearest_minor
 from hubops.desired.manifests.model import Rendering
 from hubops.desired.rules.views import HubView
 from hubops.events import Emit
@@ -31,7 +31,7 @@ def _target(view: HubView) -> int:
     """The minor version that a hub's cluster runs, or the nearest known; without a word, that of the local cluster."""
     cluster = view.hub.cluster
     wanted = int((cluster.kubernetes or KUBERNETES).split(".")[1])
-    found = min(known_minors(), key=lambda minor: abs(minor - wanted))
+    found = nearest_minor(wanted)
     if found != wanted:
         view.note(
             f"judged by Kubernetes 1.{found}: hubops does not know 1.{wanted}, which {cluster.name} runs"

@@ -7,13 +7,14 @@ import click
 from hubops import run
 from hubops.cli import running
 from hubops.cli.edge import EDGE
-from hubops.cli.machine import cluster_of, load_machine, load_ways, local_instance, project
+from hubops.cli.machine import cluster_of, load_machine, load_ways, project
 from hubops.cli.progress import progress
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
 from hubops.desired.values import image_names
 from hubops.events import Emit
-from hubops.local.instance import Instance
+from hubops.local.instance import Instance, local_instance
+from hubops.local.made import note_started
 from hubops.local.secrets import load_or_create
 from hubops.local.up import up
 from hubops.secret import Redactor
@@ -42,7 +43,7 @@ async def _start(fleet: Fleet, hubs: list[Hub], instance: Instance, emit: Emit, 
         await ways.prepare(session)
         for hub in hubs:
             await run.deploy_in_turn(fleet, hub, session, terms, ways)
-    (instance.directory / "started").touch()
+    note_started(instance, fleet.root)
 
 
 def _farewell(hubs: list[Hub], instance: Instance) -> str:

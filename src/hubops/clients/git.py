@@ -210,7 +210,8 @@ class Git:
         archive.unlink()
 
     async def _attempt(self, *words: str) -> process.Finished:
-        return await process.attempt(["git", "-C", self._root, *words])
+        # Without the option `git status` brings the index up to date: under sudo it would be root's then.
+        return await process.attempt(["git", "--no-optional-locks", "-C", self._root, *words])
 
     async def _run(self, *words: str) -> str:
         done = await self._attempt(*words)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 
 import httpx2
 
@@ -95,6 +95,17 @@ class Kube:
         }
         answer = await self.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool(answer["status"]["allowed"])
+
+    async def rules(self, namespace: str) -> Sequence[Json]:
+        """The rules that permit something to us in a namespace; not all where another than RBAC decides."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": namespace},
+        }
+        answer = await self.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review)
+        rules: Sequence[Json] = answer["status"]["resourceRules"]
+        return rules
 
     async def logs(
         self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False

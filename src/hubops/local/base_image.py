@@ -41,6 +41,18 @@ async def registry_answers() -> bool:
     return answer.status_code in {httpx2.codes.OK, httpx2.codes.UNAUTHORIZED}
 
 
+async def find_made() -> Path | None:
+    """The layout that `make_base` would make from today's archives, where it is made.
+
+    Raises:
+        MachineError: this machine has no such archive.
+    """
+    if not (host.is_root() and host.is_debian()):
+        return None
+    layout = _layout(await _sources())
+    return layout if layout.exists() else None
+
+
 async def make_base(emit: Emit) -> Path:
     """An OCI layout of Debian's minimal system, made once and kept in the cache.
 
@@ -54,11 +66,15 @@ async def make_base(emit: Emit) -> Path:
             hint="Give this machine access to an image registry, or run this as root on Debian.",
         )
     sources = await _sources()
-    key = digest.of_parts([_RECIPE_VERSION, _EPOCH, *_LEFT_OUT, *sources])[:12]
-    layout = paths.cache_dir() / "base" / f"{_SUITE}-{host.architecture()}-{key}"
+    layout = _layout(sources)
     if not layout.exists():
         await _bootstrap(layout, sources, emit)
     return layout
+
+
+def _layout(sources: list[str]) -> Path:
+    key = digest.of_parts([_RECIPE_VERSION, _EPOCH, *_LEFT_OUT, *sources])[:12]
+    return paths.cache_dir() / "base" / f"{_SUITE}-{host.architecture()}-{key}"
 
 
 async def _sources() -> list[str]:

@@ -15,8 +15,8 @@ from hubops.local import host
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance, write_atomically
 from hubops.local.network import Network
+from hubops.local.recipe import NODE
 
-OWN_IMAGE = "hubops/node"
 EDGE_NODE_PORT = 30080
 _READY_LIMIT_S = 180
 _OWN_MOUNTS = {
@@ -65,16 +65,24 @@ async def require_cluster(instance: Instance, parts: Parts, emit: Emit) -> None:
         ProgramError: kind failed.
     """
     recipe = _recipe(instance, parts)
+    if not await _is_or_comes_back(instance, parts, recipe, emit):
+        with step(emit, f"cluster {instance.name}"):
+            await _create(instance, parts, emit)
+    write_atomically(_image_file(instance), parts.image)
+    write_atomically(_record_file(instance), recipe)
+
+
+async def _is_or_comes_back(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> bool:
     state = await parts.docker.state(instance.node)
-    if state and _recorded(instance) == recipe:
-        if state == "running" and await is_ready(instance, parts.kubectl):
-            return
-        with step(emit, f"cluster {instance.name}, started again"):
-            if await _start(instance, parts) and await _became_ready(instance, parts.kubectl):
-                return
-            emit(Remark("it does not come back: rebuilt, with its volumes kept"))
-    with step(emit, f"cluster {instance.name}"):
-        await _create(instance, parts, recipe, emit)
+    if not state or _recorded(instance) != recipe:
+        return False
+    if state == "running" and await is_ready(instance, parts.kubectl):
+        return True
+    with step(emit, f"cluster {instance.name}, started again"):
+        if await _start(instance, parts) and await _became_ready(instance, parts.kubectl):
+            return True
+        emit(Remark("it does not come back: rebuilt, with its volumes kept"))
+    return False
 
 
 async def is_ready(instance: Instance, kubectl: Path) -> bool:
@@ -104,7 +112,7 @@ async def describe_policies(instance: Instance, docker: Docker) -> str:
     """Whether NetworkPolicies hold on the running node; kind's official image has an enforcer of its own."""
     if await docker.state(instance.node) != "running":
         return "not enforced: the node does not run"
-    if OWN_IMAGE not in await docker("inspect", "-f", "{{.Config.Image}}", instance.node):
+    if NODE not in await docker("inspect", "-f", "{{.Config.Image}}", instance.node):
         return "enforced by kind's own network"
     unit = "network-policies"
     if "running" in await docker("exec", instance.node, "systemctl", "show", "-p", "SubState", unit):
@@ -132,15 +140,15 @@ async def _became_ready(instance: Instance, kubectl: Path) -> bool:
     return True
 
 
-async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> None:
+async def _create(instance: Instance, parts: Parts, emit: Emit) -> None:
     await delete_cluster(instance, parts.docker)
     # A kind that was killed leaves its lock, or half a file.
     for left in (instance.kubeconfig, instance.kubeconfig.with_name("kubeconfig.lock")):
         left.unlink(missing_ok=True)
     _write_mounts(instance, parts.network)
     host.require_free_port(instance.edge_port, "--port")
-    config = instance.directory / "kind.json"
-    write_atomically(config, json.dumps(_kind_config(instance, parts.image), indent=2))
+    config = _config_file(instance)
+    write_atomically(config, _config_text(instance, parts.image))
     await process.run(
         [
             *(parts.kind, "create", "cluster", f"--name={instance.name}", f"--image={parts.image}"),
@@ -159,11 +167,31 @@ async def _create(instance: Instance, parts: Parts, recipe: str, emit: Emit) -> 
             ),
             hint=f"See: docker exec {instance.node} journalctl -u kubelet",
         )
-    write_atomically(_record_file(instance), recipe)
+
+
+def is_made_of(instance: Instance, image: str) -> bool:
+    """Whether the cluster was made of this node image with today's settings; asks no Docker."""
+    config = _config_file(instance)
+    written = config.read_text() if config.is_file() else ""
+    image_file = _image_file(instance)
+    recorded = image_file.read_text() if _recorded(instance) and image_file.is_file() else ""
+    return recorded == image and written == _config_text(instance, image)
+
+
+def _config_file(instance: Instance) -> Path:
+    return instance.directory / "kind.json"
+
+
+def _config_text(instance: Instance, image: str) -> str:
+    return json.dumps(_kind_config(instance, image), indent=2)
 
 
 def _record_file(instance: Instance) -> Path:
     return instance.directory / "cluster.recipe"
+
+
+def _image_file(instance: Instance) -> Path:
+    return instance.directory / "cluster.image"
 
 
 def _recorded(instance: Instance) -> str:
@@ -197,7 +225,7 @@ def _mirrors(instance: Instance, network: Network) -> dict[str, str]:
 
 
 def _kind_config(instance: Instance, image: str) -> dict[str, object]:
-    own = OWN_IMAGE in image
+    own = NODE in image
     node = {
         "role": "control-plane",
         "extraMounts": [

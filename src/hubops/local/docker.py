@@ -14,7 +14,13 @@ from hubops.local import daemon, host, paths, runc_caps
 from hubops.local.packages import require_package
 
 _OWN_SOCKET = paths.RUN_DIR / "docker.sock"
-_HOW_TO_GET = "Install and start Docker (https://docs.docker.com/engine/install/), or run as root on Debian."
+_HOW_TO_GET = (
+    "Install and start Docker (https://docs.docker.com/engine/install/), or run this as root on Debian."
+)
+_HOW_TO_GET_IN = (
+    "Add yourself to the group docker and log in again: sudo usermod -aG docker $USER."
+    " If hubops was run with sudo before, use sudo here too."
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,13 @@ class Docker:
         return (await process.run([self.program, *arguments], env=self.env)).strip()
 
     async def answers(self) -> bool:
-        done = await process.attempt(
-            [self.program, "version", "--format", "{{.Server.Version}}"], env=self.env
-        )
-        return done.code == 0
+        return not await self.fault()
+
+    async def fault(self) -> str:
+        """Why it does not answer, in docker's own words; "" when it does."""
+        words = [self.program, "version", "--format", "{{.Server.Version}}"]
+        done = await process.attempt(words, env=self.env)
+        return "" if done.code == 0 else done.tail or f"docker version: exit code {done.code}"
 
     async def state(self, container: str) -> str:
         """Docker's word for a container's state ("running", "exited", …), or "" when there is none.
@@ -70,8 +79,27 @@ async def find_docker() -> Docker | None:
 
 def candidates() -> list[Docker]:
     own = [Docker(_program(), f"unix://{_OWN_SOCKET}")] if _OWN_SOCKET.exists() else []
-    default = [] if host.missing_capabilities() or not shutil.which("docker") else [Docker()]
-    return own + default
+    return own + ([] if host.missing_capabilities() else _default())
+
+
+def _default() -> list[Docker]:
+    return [Docker()] if shutil.which("docker") else []
+
+
+async def why_none() -> MachineError:
+    """Why no engine can be used, where `find_docker` found none: not there, not running, or not for us."""
+    faults = [await each.fault() for each in dict.fromkeys([*candidates(), *_default()])]
+    if denied := next((fault for fault in faults if "permission denied" in fault.lower()), ""):
+        return MachineError("Docker does not let us in", why=denied, hint=_HOW_TO_GET_IN)
+    if faults and not faults[-1]:
+        denied = ", ".join(sorted(runc_caps.names(host.missing_capabilities())))
+        return MachineError(
+            "the Docker that runs here cannot run a cluster",
+            why=f"this machine denies its containers {denied}",
+            hint="As root on Debian an engine of hubops' own does without: use sudo.",
+        )
+    what = "Docker is not running" if faults else "Docker is not installed"
+    return MachineError(what, why="\n".join(faults), hint=_HOW_TO_GET)
 
 
 def _program() -> str:
@@ -91,7 +119,7 @@ async def require_docker(emit: Emit) -> Docker:
     if found := await find_docker():
         return found
     if not (host.is_root() and host.is_debian()):
-        raise MachineError("Docker is not running", hint=_HOW_TO_GET)
+        raise await why_none()
     await require_package("dockerd", "docker.io iptables", emit)
     if host.has_systemd() and not host.missing_capabilities():
         await process.run(["systemctl", "start", "docker"], on_line=lambda line: emit(Line(line)))

@@ -10,6 +10,8 @@ from hubops.local import paths
 from hubops.names import is_dns_label
 
 DEFAULT_NAME = "hubops"
+# Which local cluster the commands mean; the tests have one of their own.
+INSTANCE_VARIABLE = "HUBOPS_LOCAL"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ def load_instance(name: str = DEFAULT_NAME, **wanted: int | None) -> Instance:
                 hint=f"Remove it first (hubops local down --name {name} --delete-data) or use another --name.",
             )
     return kept
+
+
+def local_instance() -> Instance:
+    """The local cluster that commands without a name mean.
+
+    Raises:
+        UsageError: as `load_instance`.
+    """
+    return load_instance(os.environ.get(INSTANCE_VARIABLE, DEFAULT_NAME))
 
 
 def save_instance(instance: Instance) -> None:

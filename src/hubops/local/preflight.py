@@ -1,5 +1,6 @@
 """What ./start is about to do, before it does anything: steps, minutes, disk. Standard library only."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from hubops.clients import process
 from hubops.errors import HubopsError, MachineError
 from hubops.local import docker, host, paths
+from hubops.local.instance import local_instance
+from hubops.local.made import Made
 
 _GB = 1 << 30
 _DISK_SLACK = 2 * _GB
@@ -25,28 +28,32 @@ class Item:
     done: bool
 
 
-def items() -> list[Item]:
-    """The steps of ./start; a step counts as done when what it makes is in its place."""
-    cache = paths.cache_dir()
+def items(environment: Path) -> list[Item]:
+    """The steps of ./start; a step counts as done when what it would make today is in its place.
+
+    `environment` is what is there when the Python environment is complete.
+
+    Raises:
+        HubopsError: the local cluster is called by no name that one can have.
+    """
+    made = Made(local_instance(), paths.project_dir())
     return [
-        Item("Python environment from the lock", 0.3, 0.1, _any(cache / "environments", "run-*/.complete")),
-        Item("Docker", 0.5, 0.5, _docker_answers()),
-        Item("tools and Kubernetes, built from Go modules", 11, 6.5, _any(cache / "tools", "node-*/node")),
-        Item("base image, from Debian's packages", 0.8, 0.2, _any(cache / "base", "*/index.json")),
-        Item("local cluster and registry", 1.5, 3.0, _any(paths.state_dir(), "*/cluster.recipe")),
-        Item("images of the hub and its users", 4, 6.0, _any(paths.state_dir(), "*/started")),
-        Item(
-            "staginghub and earthhub, deployed and verified", 1.5, 1.0, _any(paths.state_dir(), "*/started")
-        ),
+        Item("Python environment from the lock", 0.3, 0.1, environment.exists()),
+        Item("Docker", 0.5, 0.5, asyncio.run(docker.find_docker()) is not None),
+        Item("tools and Kubernetes, built from Go modules", 11, 6.5, made.tools),
+        Item("base image, from Debian's packages", 0.8, 0.2, made.base),
+        Item("local cluster and registry", 1.5, 3.0, made.cluster),
+        Item("images of the hub and its users", 4, 6.0, made.images),
+        Item("staginghub and earthhub, deployed and verified", 1.5, 1.0, made.hubs),
     ]
 
 
-def show_or_exit(arguments: Sequence[str] = ()) -> None:
+def show_or_exit(environment: Path, arguments: Sequence[str] = ()) -> None:
     """Print the list, or end with the one message that says what is missing. Touches nothing."""
     if {"-h", "--help"} & set(arguments):
         return
-    steps = items()
     try:
+        steps = items(environment)
         check_machine(steps)
     except HubopsError as error:
         sys.exit(f"error: {error}")
@@ -62,10 +69,9 @@ def check_machine(steps: Sequence[Item]) -> None:
     """
     has_docker = any(step.title == "Docker" and step.done for step in steps)
     if not has_docker and not (host.is_root() and host.is_debian()):
-        raise MachineError(
-            "Docker is not running, and without root it cannot be installed here; nothing was done",
-            hint="Install and start Docker (https://docs.docker.com/engine/install/), or run: sudo ./start",
-        )
+        error = asyncio.run(docker.why_none())
+        error.what += ", and only as root on Debian hubops starts one; nothing was done"
+        raise error
     if not (host.is_root() or _has_buildx()):
         raise MachineError(
             "without root, images are built by docker buildx, which is not there; nothing was done",
@@ -93,22 +99,8 @@ def format_items(steps: Sequence[Item]) -> list[str]:
     return ["What ./start does:", *rows, total + "; interrupted anywhere, it goes on when run again."]
 
 
-def _any(directory: Path, pattern: str) -> bool:
-    return directory.is_dir() and any(directory.glob(pattern))
-
-
 def _existing(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if p.exists())
-
-
-def _docker_answers() -> bool:
-    for candidate in docker.candidates():
-        done = subprocess.run(
-            [candidate.program, "version"], env=candidate.env, capture_output=True, check=False
-        )
-        if done.returncode == 0:
-            return True
-    return False
 
 
 def _has_buildx() -> bool:

@@ -23,10 +23,15 @@ _NAMES = (
 ).split()
 
 
+def names(bits: int) -> set[str]:
+    """The capabilities of a bit set."""
+    return {f"CAP_{name}" for number, name in enumerate(_NAMES) if bits >> number & 1}
+
+
 def granted() -> set[str]:
     status = Path("/proc/self/status").read_text()
     bound = int(next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1], 16)
-    return {f"CAP_{name}" for number, name in enumerate(_NAMES) if bound >> number & 1}
+    return names(bound)
 
 
 def trimmed(process: dict[str, object], have: set[str]) -> dict[str, object]:

@@ -18,11 +18,20 @@ def load_or_create(directory: Path, hub: str) -> dict[str, Any]:
 
     The file appears complete or not at all; of several runs at once the first one's stays.
     """
-    file = directory / f"{hub}.json"
-    if not file.exists():
+    file = _file(directory, hub)
+    if not are_made(directory, hub):
         _create(file, json.dumps(generate(), indent=2) + "\n")
     values: dict[str, Any] = json.loads(file.read_text())
     return values
+
+
+def are_made(directory: Path, hub: str) -> bool:
+    """Whether `load_or_create` would only read."""
+    return _file(directory, hub).exists()
+
+
+def _file(directory: Path, hub: str) -> Path:
+    return directory / f"{hub}.json"
 
 
 def _create(file: Path, text: str) -> None:

@@ -47,7 +47,7 @@ async def provide(tool: Tool, emit: Emit) -> Found:
     """As `require_tool`, with the origin told. The first to come makes it, others wait."""
     if found := await find_tool(tool):
         return found
-    target = _cached(tool)
+    target = cached(tool)
     with _only_one(target), step(emit, f"{tool.name} {tool.version}") as note:
         if not target.exists() and not await _download(tool, target, emit):
             await _build(tool, target, emit)
@@ -60,8 +60,8 @@ async def find_tool(tool: Tool) -> Found | None:
     on_path = shutil.which(tool.name) if tool.minimum else None
     if on_path and tool.minimum <= await _version(on_path, tool) < tool.below:
         return Found(Path(on_path), "PATH")
-    cached = _cached(tool)
-    return Found(cached, "made for hubops") if cached.exists() else None
+    made = cached(tool)
+    return Found(made, "made for hubops") if made.exists() else None
 
 
 async def _version(program: str, tool: Tool) -> Version:
@@ -79,7 +79,7 @@ async def _version(program: str, tool: Tool) -> Version:
     return tuple(int(part) for part in match.groups(default="0")) if match else ()
 
 
-def _cached(tool: Tool) -> Path:
+def cached(tool: Tool) -> Path:
     """One file per tool, version and source: what decides the binary is in its path."""
     module = paths.project_dir() / "toolchain" / tool.module
     parts = [tool.version, tool.package, str(sorted(tool.linker_variables.items()))]

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubops.clients.builder import Builder
-from hubops.errors import MachineError, RefusedError
+from hubops.errors import RefusedError
 from hubops.events import Emit, step
 from hubops.local import base_image, cluster, docker, host, registry
 from hubops.local.buildkit import require_builder
 from hubops.local.instance import Instance, save_instance
-from hubops.local.machine_image import Recipe, require_image
+from hubops.local.machine_image import require_image
 from hubops.local.network import require_network
+from hubops.local.recipe import Recipe, node_recipe
 from hubops.local.toolchain import require_tool
-from hubops.local.tools import KUBERNETES, NODE_IMAGE
+from hubops.local.tools import NODE_IMAGE
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ async def down(instance: Instance, emit: Emit, *, delete_data: bool = False) -> 
     engine = await docker.find_docker()
     if engine is None:
         if delete_data:
-            raise MachineError(
-                "Docker is not running, so its containers cannot be removed", hint="Start it first."
-            )
+            raise await docker.why_none()
         return
     await _require_ours(instance, engine)
     names = [n for n in (instance.node, instance.registry_container) if await engine.state(n)]
@@ -84,7 +83,7 @@ async def status(instance: Instance) -> dict[str, str]:
     """The state of each part, in a few words each."""
     engine = await docker.find_docker()
     if engine is None:
-        return {"docker": "not running"}
+        return {"docker": (await docker.why_none()).what}
     return {
         "docker": engine.address or "running",
         "cluster": await engine.state(instance.node) or "absent",
@@ -123,10 +122,4 @@ async def _node_image(
                 await engine("pull", "-q", reference)
         return reference
     node, pause = await require_tool("node", emit), await require_tool("pause", emit)
-    recipe = Recipe(
-        cluster.OWN_IMAGE.removeprefix("hubops/"),
-        "node",
-        {"KUBERNETES_VERSION": KUBERNETES},
-        {"node": node.parent, "pause": pause.parent},
-    )
-    return await require_image(recipe, engine, builder, base, emit)
+    return await require_image(node_recipe(node, pause), engine, builder, base, emit)

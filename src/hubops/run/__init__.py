@@ -12,7 +12,8 @@ from hubops.run.looking import hub_logs, read_statuses
 from hubops.run.order import find_commit, require_reproducible
 from hubops.run.planning import plan_against, plan_hub, plan_removed
 from hubops.run.release import deploy_chart
-from hubops.run.session import Machine, Session, check_setup, open_session, secret_values
+from hubops.run.session import Machine, Session, open_session, secret_values
+from hubops.run.setup import check_setup
 
 __all__ = [
     "Deployed",

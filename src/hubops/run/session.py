@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubops.checks import setup
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, open_home
 from hubops.clients.kube import Connection, Kube, connect
@@ -26,8 +25,9 @@ class Machine:
     """What the machine we run on offers, and which cluster it is about.
 
     `top` are layers of values above the hub's own; `secrets` gives a hub's secret values, opened in
-    memory, and `people` its people, where they are encrypted; `registry` is where images go; `url` the hubs'
-    public address without a slash at its end.
+    memory, and `people` its people, where they are encrypted; `makes_secrets` says whether a hub's are not there
+    yet, so that asking for them makes them. `registry` is where images go; `url` the hubs' public address without
+    a slash at its end.
     """
 
     cluster: Cluster
@@ -41,6 +41,7 @@ class Machine:
     secrets: Callable[[Hub], Values]
     top: tuple[Values, ...] = ()
     people: Callable[[Hub], People] = lambda hub: hub.people
+    makes_secrets: Callable[[Hub], bool] = lambda _: False
 
     def opened(self, hub: Hub) -> Hub:
         """The hub with the names of its people, whose file may be encrypted.
@@ -126,36 +127,6 @@ def permission(lease: Lease, but: str = "") -> Callable[[str, str], None]:
             raise RefusedError("nothing is written here", where=f"namespace {but}")
 
     return permit
-
-
-async def check_setup(hub: Hub, session: Session) -> None:
-    """All that a deploy of the hub needs is here; nothing is changed.
-
-    Raises:
-        HubopsError: what is missing.
-    """
-    machine = session.machine
-
-    async def secrets() -> str:
-        return f"{len(list(texts(machine.secrets(hub))))} values open"
-
-    async def cluster() -> str:
-        version = await setup.check_cluster(session.kube)
-        await require_cluster(session.kube, machine.cluster.name)
-        return version
-
-    await setup.require_all(
-        [
-            (
-                f"registry {machine.registry}",
-                lambda: setup.check_registry(machine.workshop.registry, machine.registry),
-            ),
-            (f"cluster {machine.context}", cluster),
-            ("rights", lambda: setup.check_rights(session.kube, hub.namespace)),
-            ("secrets", secrets),
-        ],
-        session.emit,
-    )
 
 
 def secret_values(hub: Hub, machine: Machine) -> Values:

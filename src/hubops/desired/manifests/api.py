@@ -154,6 +154,11 @@ def known_minors() -> tuple[int, ...]:
     return tuple(sorted(int(minor) for minor in _derived()["releases"]))
 
 
+def nearest_minor(minor: int) -> int:
+    """The minor version among the known ones that is most like this one."""
+    return min(known_minors(), key=lambda known: abs(known - minor))
+
+
 @cache
 def _derived() -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads((Path(__file__).parent / "kubernetes.json").read_text())
