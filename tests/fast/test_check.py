@@ -20,6 +20,7 @@ from hubops.desired.problems import find_problems, require_valid
 from hubops.desired.repository import load_fleet
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError, UsageError
+from hubops.run.hub import wanted_bundle
 
 PROJECT = Path(__file__).parents[2]
 UPSTREAM = os.environ.get("HUBOPS_UPSTREAM_CHART", str(PROJECT.parent / "shared/charts/jupyterhub-4.4.0.tgz"))
@@ -426,6 +427,61 @@ def test_a_deploy_is_refused_by_the_first_problem(repository: Path, write: Write
     with pytest.raises(RepositoryError, match="There are 2 more: hubops check staginghub"):
         require_valid(fleet, fleet.require_hub("staginghub"))
     require_valid(fleet, fleet.require_hub("earthhub"))
+
+
+async def deploys(repository: Path, name: str) -> bool:
+    """Whether a deploy of the hub gets past its files; the session that comes then is none."""
+    session: Any = None
+    fleet = load_fleet(repository)
+    with pytest.raises((RepositoryError, AttributeError)) as caught:
+        await wanted_bundle(fleet, fleet.require_hub(name), session)
+    return caught.type is AttributeError
+
+
+def copied_hub(repository: Path, settings: str) -> None:
+    shutil.copytree(repository / "hub-charts/earthhub", repository / "hub-charts/autumn")
+    chart = repository / "hub-charts/autumn/Chart.yaml"
+    chart.write_text(chart.read_text().replace("name: earthhub", "name: autumn"))
+    (repository / "hub-charts/autumn/hub.yaml").write_text(f"image: earth\n{settings}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ("release: earthhub\nnamespace: earthhub\n", "one-namespace"),
+        ("url: http://LOCALHOST:80/earthhub\n", "one-address"),
+    ],
+)
+async def test_a_deploy_touches_no_release_or_address_of_another_hub(
+    settings: str, rule: str, repository: Path, write: Write
+) -> None:
+    """Neither hub is right by itself: whoever is told first need not be the one that was copied."""
+    write(
+        "hub-charts/earthhub/hub.yaml", "image: earth\nurl: http://localhost/earthhub/\nnamespace: earthhub\n"
+    )
+    assert await deploys(repository, "earthhub")
+    copied_hub(repository, settings)
+    assert not await deploys(repository, "autumn")
+    assert not await deploys(repository, "earthhub")
+    assert await deploys(repository, "staginghub")
+    assert [(each.rule, {*each.hubs}) for each in find_problems(repository).problems] == [
+        (rule, {"autumn", "earthhub"})
+    ]
+    for hub in ("autumn", "earthhub"):
+        with (repository / f"hub-charts/{hub}/hub.yaml").open("a") as file:
+            file.write(f"check: {{ignore: {{{rule}: One of the two is asleep.}}}}\n")
+        assert await deploys(repository, hub)
+    assert find_problems(repository).problems == ()
+
+
+async def test_a_deploy_is_refused_by_what_names_its_hub_in_other_files(
+    repository: Path, write: Write
+) -> None:
+    write("hub-charts/earthhub/values-old.yaml", "")
+    assert not await deploys(repository, "earthhub")
+    assert await deploys(repository, "staginghub")
+    write("values/old.yaml", "")
+    assert await deploys(repository, "staginghub")
 
 
 def check(repository: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:

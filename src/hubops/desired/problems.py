@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubops.desired.charts import Charts
+from hubops.desired.files import Files
 from hubops.desired.hub_check import broken, check_hub, look_at, problem_of
 from hubops.desired.manifests.given import can_be_rendered
 from hubops.desired.manifests.model import Rendering
@@ -110,13 +111,19 @@ class Look:
 
 
 def require_valid(fleet: Fleet, hub: Hub) -> None:
-    """Refuse a hub that `hubops check` has something against, before anything is touched.
+    """Refuse a hub that `hubops check` has something against, before anything is touched; git is not asked.
 
     Raises:
         RepositoryError: the first thing that is wrong; says how many more there are.
     """
-    found = check_hub(fleet, hub, Charts(fleet.root)).problems
-    problems = apply_switches(found, read_switches(fleet, REGISTRY.by_name)).problems
+    view = FleetView(fleet, Files(fleet.root), (), REGISTRY.by_name)
+    # Another hub's files may be wrong about this one: two in one namespace would be one release.
+    found = [
+        *check_hub(fleet, hub, Charts(fleet.root)).problems,
+        *(_located(each, view) for each in broken(REGISTRY.of_fleet, view)),
+    ]
+    left = apply_switches(found, read_switches(fleet, REGISTRY.by_name)).problems
+    problems = [each for each in left if hub.name in each.hubs]
     if not problems:
         return
     error = problems[0].error()
@@ -138,7 +145,9 @@ def _told(switched: Switched) -> list[str]:
 
 
 def _located(error: RepositoryError, view: FleetView) -> Problem:
-    """A problem of the hubs whose files, or whose image, it is about."""
+    """A problem of the hubs that it names, or whose files or image it is about."""
+    if error.hubs:
+        return problem_of(error, error.hubs)
     directory, _, rest = error.where.split(":")[0].partition("/")
     name = rest.split("/")[0]
     if directory.endswith("images"):

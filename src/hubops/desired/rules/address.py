@@ -10,6 +10,7 @@ from hubops.errors import RepositoryError
 from hubops.names import is_reserved
 
 _CALLBACK = "oauth_callback_url"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _NOT_ITS_OWN = "something else that hubops deploys, or the cluster has, is called so"
 _METRICS = "prometheus.io/path"
 # Where Prometheus finds the path, by chart.
@@ -93,8 +94,8 @@ def retired_annotation(view: HubView) -> Iterator[RepositoryError]:
 
 def one_address(view: FleetView) -> Iterator[RepositoryError]:
     def key(hub: Hub) -> str:
-        url = public_url(hub)
-        return url if urlsplit(url).netloc else f"{_cluster(hub.cluster)} {url}"
+        host = _host(public_url(hub))
+        return f"{host or _cluster(hub.cluster)} {hub.path}"
 
     for hub, other in _shared(view.hubs, key):
         yield RepositoryError(
@@ -102,6 +103,7 @@ def one_address(view: FleetView) -> Iterator[RepositoryError]:
             where=hub.settings.place("url"),
             why="one address leads to one hub",
             hint="Give one of them another url.",
+            hubs=(hub.name, other.name),
         )
 
 
@@ -115,6 +117,7 @@ def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
             where=hub.settings.place("namespace"),
             why="the objects of a hub have fixed names, so that a namespace holds one",
             hint="Give one of them another namespace.",
+            hubs=(hub.name, other.name),
         )
 
 
@@ -147,6 +150,12 @@ def _shared(hubs: list[Hub], key: Callable[[Hub], str]) -> Iterator[tuple[Hub, H
     for hub in sorted(hubs, key=lambda each: bool({"url", "namespace"} & {*each.settings.value})):
         if (other := found.setdefault(key(hub), hub)) is not hub:
             yield hub, other
+
+
+def _host(url: str) -> str:
+    """Host and port as browsers take them: in small letters, and without the port that goes without saying."""
+    parts = urlsplit(url)
+    return parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme.lower(), ""))
 
 
 def _cluster(cluster: Cluster) -> str:
