@@ -23,7 +23,9 @@ VALID = FAULTS / "valid"
 # What went wrong in repositories of hubs that were studied, as far as files show it, and the faults that are like it.
 INCIDENTS = {
     "a tag of digits became a number, one with an e became another": ["tag-of-digits", "tag-like-an-exponent"],
-    "a tag was never filled in": ["tag-that-was-never-filled-in"],
+    "a tag was never filled in": [
+        "tag-that-was-never-filled-in", "tag-set-on-deployment", "tag-in-another-file-than-its-name",
+    ],
     "a hub asked for an image whose source was deleted": ["image-whose-source-was-deleted"],
     "a hub image that nobody builds": ["hub-image-that-nobody-builds", "named-image-that-nobody-builds"],
     "users, storage size and a hook were edited in files that were not read any more": [
@@ -58,7 +60,7 @@ INCIDENTS = {
     ],
     "the values of secrets were not validated": ["key-of-secrets-with-a-slip", "secret-of-another-type"],
     "nobody looked whether an image exists": ["image-of-a-profile-that-nobody-builds", "unknown-image"],
-    "domains were not unique": ["two-hubs-on-one-address"],
+    "domains were not unique": ["two-hubs-on-one-address", "two-hubs-on-one-address-in-other-letters"],
     "files lay around that no hub listed": ["secrets-of-no-hub", "values-of-no-stage", "hub-as-a-file"],
     "names and namespaces followed no rule": ["hub-with-a-capital", "namespace-with-a-dot", "namespace-of-the-cluster"],
     "charts were stale": ["lock-of-another-version", "chart-of-another-version", "lock-missing"],
