@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fast import test_check_render
-from hubops.cli.in_git import read_plain_in_git
-from hubops.desired.model import Findings
+from hubops.cli.in_git import read_in_git
+from hubops.desired.model import Findings, InGit
 from hubops.desired.problems import find_problems
 from hubops.desired.rules.registry import REGISTRY, Registry
 
@@ -100,8 +100,8 @@ def read_expected(fault: Path) -> Expected:
     return Expected(frozenset(found), tuple(parts))
 
 
-def lay(fault: Path, root: Path) -> tuple[str, ...]:
-    """The valid repository with a fault over it; gives the files that git has unencrypted."""
+def lay(fault: Path, root: Path) -> InGit:
+    """The valid repository with a fault over it; gives what git has."""
     shutil.copytree(VALID, root, dirs_exist_ok=True)
     for name in ("Chart.yaml", "values.yaml", "values.schema.json"):
         (root / "charts/jupyterhub").mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def lay(fault: Path, root: Path) -> tuple[str, ...]:
     shutil.copytree(fault, root, dirs_exist_ok=True, ignore=beside)
     for name in (fault / "remove").read_text().splitlines() if (fault / "remove").exists() else ():
         shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
-    return asyncio.run(read_plain_in_git(root))
+    return asyncio.run(read_in_git(root))
 
 
 def commit(root: Path) -> None:
@@ -141,14 +141,14 @@ def test_the_valid_repository_has_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", faults(FAULTS), ids=lambda path: path.name)
 def test_each_fault_is_found_by_its_rule_and_by_no_other(fault: Path, tmp_path: Path) -> None:
-    plain, expected = lay(fault, tmp_path), read_expected(fault)
-    findings = find_problems(tmp_path, (), plain)
+    in_git, expected = lay(fault, tmp_path), read_expected(fault)
+    findings = find_problems(tmp_path, (), in_git)
     assert seen(findings) == expected.found
     for rule, part in expected.parts:
         assert any(part in str(each.error()) for each in findings.problems if each.rule == rule), part
     assert "canary" not in str(findings)
     for name in {rule for rule, _ in expected.found}:
-        left = seen(find_problems(tmp_path, (), plain, without(name)))
+        left = seen(find_problems(tmp_path, (), in_git, without(name)))
         assert left == {each for each in expected.found if each[0] != name}
 
 

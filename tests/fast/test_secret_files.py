@@ -107,8 +107,21 @@ def test_one_secret_in_plain_between_encrypted_ones_has_its_place(repository: Pa
     found = only(find_problems(repository))
     assert (found.what, found.where) == ("this is plain between encrypted values", f"{FILE}:6:37")
     assert CANARY not in str(found)
-    (repository / FILE).write_text(encrypted(metadata="encrypted_regex: ^secretToken$", login=login))
+
+
+def test_sops_may_leave_a_part_in_plain_but_no_secret(repository: Path) -> None:
+    metadata = "encrypted_regex: ^secretToken$"
+    login = f"GitHubOAuthenticator: {{client_id: {CANARY}, allowed_organizations: [school]}}, "
+    (repository / FILE).write_text(encrypted(metadata=metadata, login=login))
     assert find_problems(repository) == Findings()
+    login = f"GitHubOAuthenticator: {{client_id: a, client_secret: {CANARY}}}, LTI: {{shared_secret: 4711}}, "
+    (repository / FILE).write_text(encrypted(metadata=metadata, login=login))
+    found = find_problems(repository).problems
+    assert {(each.rule, each.where) for each in found} == {
+        ("partly-plain-secrets", f"{FILE}:6:51"),
+        ("partly-plain-secrets", f"{FILE}:6:86"),
+    }
+    assert CANARY not in str(found)
 
 
 def test_secrets_without_hubops_token_are_named(repository: Path) -> None:

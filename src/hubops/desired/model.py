@@ -180,6 +180,18 @@ class ImageReference:
 
 
 @dataclass(frozen=True)
+class InGit:
+    """What only git can tell of a repository.
+
+    `plain` are the files below secrets/ that were committed or staged unencrypted; `values` the names and
+    texts of files of values that were committed or staged otherwise than they lie here.
+    """
+
+    plain: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Problem:
     """What is wrong in the repository, as errors.HubopsError says it.
 

@@ -9,7 +9,7 @@ from hubops.desired.files import Files
 from hubops.desired.hub_check import broken, check_hub, look_at, problem_of
 from hubops.desired.manifests.given import can_be_rendered
 from hubops.desired.manifests.model import Rendering
-from hubops.desired.model import Findings, Fleet, Hub, Problem
+from hubops.desired.model import Findings, Fleet, Hub, InGit, Problem
 from hubops.desired.repository import read_fleet
 from hubops.desired.rules.registry import REGISTRY, Registry
 from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
@@ -18,12 +18,13 @@ from hubops.errors import RepositoryError
 
 Render = Callable[[Sequence[HubView]], Mapping[str, Sequence[Rendering]]]
 """Gives what helm makes of hubs, by name."""
+_UNASKED = InGit()
 
 
 def find_problems(
     root: Path,
     names: Collection[str] = (),
-    plain_in_git: Iterable[str] = (),
+    in_git: InGit = _UNASKED,
     registry: Registry = REGISTRY,
     render: Render | None = None,
 ) -> Findings:
@@ -34,7 +35,7 @@ def find_problems(
     Raises:
         RepositoryError, UsageError: as `Look`.
     """
-    look = Look(root, names, plain_in_git, registry)
+    look = Look(root, names, in_git, registry)
     return look.findings(render(look.ready()) if render else {})
 
 
@@ -50,19 +51,16 @@ class Look:
         self,
         root: Path,
         names: Collection[str] = (),
-        plain_in_git: Iterable[str] = (),
+        in_git: InGit = _UNASKED,
         registry: Registry = REGISTRY,
     ) -> None:
-        """Look at the hubs of those names; none means all.
-
-        `plain_in_git` are the files below secrets/ that git has unencrypted, which only git can tell.
-        """
+        """Look at the hubs of those names; none means all."""
         self._names, self._registry = frozenset(names), registry
         self._reading = read_fleet(root)
         self.fleet, files = self._reading.fleet, self._reading.files
         charts = Charts(root)
         hubs = [self.fleet.require_hub(name) for name in names] or list(self.fleet.hubs.values())
-        self._view = FleetView(self.fleet, files, tuple(plain_in_git), registry.by_name)
+        self._view = FleetView(self.fleet, files, in_git, registry.by_name)
         self._looked = [look_at(self.fleet, hub, charts, files.wrong, registry) for hub in hubs]
 
     def ready(self) -> list[HubView]:
@@ -116,7 +114,7 @@ def require_valid(fleet: Fleet, hub: Hub) -> None:
     Raises:
         RepositoryError: the first thing that is wrong; says how many more there are.
     """
-    view = FleetView(fleet, Files(fleet.root), (), REGISTRY.by_name)
+    view = FleetView(fleet, Files(fleet.root), _UNASKED, REGISTRY.by_name)
     # Another hub's files may be wrong about this one: two in one namespace would be one release.
     found = [
         *check_hub(fleet, hub, Charts(fleet.root)).problems,

@@ -49,16 +49,17 @@ def image_by_hand(view: HubView) -> Iterator[RepositoryError]:
 def placeholder_tag(view: HubView) -> Iterator[RepositoryError]:
     """By the merged values: one file, or the chart, names the image, and another its tag."""
     for path, image in _merged(view):
-        tag = image.get("tag")
-        if isinstance(image.get("name"), str) and isinstance(tag, str) and _PLACEHOLDER.search(tag):
-            # What a chart has by default is not written here.
-            if where := written_place(view.hub, (*path, "tag")):
-                yield RepositoryError(
-                    f"the tag {tag} is a placeholder",
-                    where=where,
-                    why="no registry has such an image",
-                    hint="Write the tag, or hubops-image for one that hubops builds.",
-                )
+        name, tag = image.get("name"), image.get("tag")
+        if not (isinstance(name, str) and isinstance(tag, str) and _PLACEHOLDER.search(tag)):
+            continue
+        # What a chart has by default is written nowhere here.
+        if where := written_place(view.hub, (*path, "tag")):
+            yield RepositoryError(
+                f"the tag {tag} is a placeholder",
+                where=where,
+                why="no registry has such an image",
+                hint="Write the tag, or hubops-image for one that hubops builds.",
+            )
 
 
 def _merged(view: HubView) -> Iterator[tuple[Path, Mapping[str, Any]]]:
