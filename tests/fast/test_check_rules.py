@@ -29,7 +29,7 @@ INCIDENTS = {
     "a hub asked for an image whose source was deleted": ["image-whose-source-was-deleted"],
     "a hub image that nobody builds": ["hub-image-that-nobody-builds", "named-image-that-nobody-builds"],
     "users, storage size and a hook were edited in files that were not read any more": [
-        "values-in-a-file-that-nobody-reads", "values-with-another-ending", "key-in-the-wrong-place",
+        "values-in-a-file-that-nobody-reads", "values-in-a-directory-beside", "values-with-another-ending", "key-in-the-wrong-place",
     ],
     "a postStart hook blocked servers, a dozen times": [
         "hook-that-may-fail", "hook-whose-script-may-fail", "hook-in-a-profile", "hook-that-stops-at-the-first-error",
