@@ -5,7 +5,7 @@ import pytest
 from hubops.desired.dockerfile import parse_dockerfile
 from hubops.desired.dockerfile_sources import find_sources
 from hubops.desired.rules.dockerfiles import is_unpinned, root_at_end, unpinned_url, unquoted_bound
-from hubops.desired.rules.hooks import is_harmless
+from hubops.desired.rules.hooks import is_harmless, judge_hook
 
 HARMLESS: list[list[str]] = [
     ["sh", "-c", "git pull || true"],
@@ -15,6 +15,9 @@ HARMLESS: list[list[str]] = [
     ["sh", "-c", "git pull || echo 'no course today'"],
     ["sh", "-c", "(git pull && make) || true;"],
     ["sh", "-c", "git pull &"],
+    ["sh", "-c", "(set -e; cd course || exit 1; git pull) || true"],
+    ["sh", "-c", "cd course || exit 0; git pull # don't exit 1\ntrue # it's said"],
+    ["sh", "-c", "exec > ~/log 2>&1; echo 'now; exit 1'; git pull || true"],
 ]
 HARMFUL: list[list[str]] = [
     [],
@@ -27,7 +30,36 @@ HARMFUL: list[list[str]] = [
     ["sh", "-ec", "mkdir x; git pull || true"],
     ["bash", "-c", "set -euo pipefail\nmkdir x\ngit pull || true"],
     ["sh", "-c", "true || git pull; false"],
+    ["sh", "-c", "set -o errexit; mkdir x; true"],
+    ["bash", "-c", "set -x -eu\nmkdir x\ntrue"],
+    ["bash", "-c", "set -uo errexit; mkdir x; true"],
+    ["sh", "-c", "cd x || exit 1; git pull || true"],
+    ["sh", "-c", "if ! cd x; then exit; fi; git pull || true"],
+    ["sh", "-c", "git pull; (set -e; mkdir x; true)"],
+    ["sh", "-c", "exec gitpuller x; true"],
+    ["sh", "-c", "git pull # || true"],
 ]
+# By what the server may be kept waiting.
+WAITING = {
+    "git pull || true": "git",
+    "cd course && git -C ~/a pull -q; true": "git",
+    "mkdir x; if ! /usr/bin/curl -fsS https://a > b; then echo no; fi; true": "curl",
+    "A=1 wget -q https://a || true": "wget",
+    "(cd course; gitpuller https://a main course) || true": "gitpuller",
+    # Kubernetes waits for whoever holds its outputs.
+    "gitpuller https://a main course &": "gitpuller",
+    "git pull > log 2>&1; sleep 9 > log 2>&1 &": "git",
+    "timeout 9 git pull || git clone https://a || true": "git",
+    "timeout 60 git pull || true": "",
+    "timeout 60 \\\n  gitpuller https://a main course || true": "",
+    "timeout 60 sh -c 'cd course; git pull' || true": "",
+    "curl -fsS --max-time 20 https://a || true": "",
+    "curl -sm 20 https://a || wget --timeout=9 https://a || true": "",
+    "git config --global user.name ada; git status || true": "",
+    "echo git pull; true # git pull": "",
+    "(cd course; git pull) > ~/log 2>&1 &": "",
+    "mkdir x; cd x && git pull &> ~/log &": "",
+}
 
 
 @pytest.mark.parametrize("command", HARMLESS, ids=str)
@@ -38,6 +70,12 @@ def test_a_hook_that_cannot_fail(command: list[str]) -> None:
 @pytest.mark.parametrize("command", HARMFUL, ids=str)
 def test_a_hook_that_can_fail(command: list[str]) -> None:
     assert not is_harmless(command)
+
+
+@pytest.mark.parametrize("script", WAITING)
+def test_a_hook_that_may_not_end(script: str) -> None:
+    said = f"{WAITING[script]} may wait for ever for an answer, and the server with it"
+    assert judge_hook(["sh", "-c", script]) == (said if WAITING[script] else "")
 
 
 LOOKS = {

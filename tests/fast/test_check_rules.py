@@ -33,6 +33,7 @@ INCIDENTS = {
     ],
     "a postStart hook blocked servers, a dozen times": [
         "hook-that-may-fail", "hook-whose-script-may-fail", "hook-in-a-profile", "hook-that-stops-at-the-first-error",
+        "hook-with-errexit-by-its-name", "hook-that-exits", "hook-that-may-wait-for-ever",
     ],
     "a hook was to fail gracefully, with || and no shell": ["hook-with-an-operator-and-no-shell"],
     "the base image was pinned wrongly, or not at all": ["base-without-a-tag", "base-with-a-moving-tag"],
