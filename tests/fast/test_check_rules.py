@@ -52,8 +52,8 @@ INCIDENTS = {
         "callback-of-another-hub", "path-of-another-hub", "metrics-of-another-hub",
     ],
     "a bound without quotes was a redirection": ["bound-without-quotes"],
-    "images ended as root": ["image-that-ends-as-root"],
-    "URLs in builds moved": ["url-that-moves", "url-without-a-checksum", "package-of-no-commit"],
+    "images ended as root": ["image-that-ends-as-root", "image-whose-target-is-root"],
+    "URLs in builds moved": ["url-that-moves", "script-from-a-url", "url-without-a-checksum", "package-of-no-commit"],
     # What the validation of a large fleet did not see.
     "of a cluster only the first hub was validated, of a chart's schema only one of 95": ["fault-in-the-last-hub"],
     "who may log in was judged file by file, not merged": [

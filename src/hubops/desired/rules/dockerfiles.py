@@ -19,9 +19,19 @@ _BOUND = re.compile(r"[A-Za-z][\w.\-\[\],]*?(?:[<>]=?\d|\s?[<>]=)[\w.*]*")
 _MOVING = r"(?:master|main|develop|latest|HEAD)"
 _URL = re.compile(r"https?://[^\s\"'\\)<>]+")
 _MOVING_URL = re.compile(rf"/{_MOVING}(?:/|\.(?:zip|tar)|$)")
-_GIT_URL = re.compile(r"git\+https?://[^\s\"'\\)<>]+")
+_GIT_URL = re.compile(r"git\+\w+://[^\s\"'\\)<>]+")
+_LOGIN = re.compile(r"//[^/@]*@")
 _GIT_REF = re.compile(rf"[^/]@(?!{_MOVING}(?:#|$))[\w./-]+(?:#.*)?$")
 _CLONE = re.compile(r"\bgit\s+clone\b[^&|;\n]*")
+_REMOTE = re.compile(r"\w+://[^\s\"'\\)<>]+|[\w.-]+@[\w.-]+:[^\s\"'\\)<>]+")
+# A file of a branch: what stands in the place of a commit has no form of one, nor of a version.
+_RAW = re.compile(r"//raw\.githubusercontent\.com/[^/]+/[^/]+/(?!refs/tags/|[0-9a-f]{7,40}/|v?\d[\w.-]*/)")
+# A script that a shell runs unseen; only a version in its address says that it stays.
+_PIPED = re.compile(
+    r"\b(?:curl|wget)\b(?:[^|;&\n]|\\\n)*\|\s*(?:\\\n\s*)?(?:sudo\s+(?:-\S+\s+)*)?(?:ba|da|z)?sh\b"
+    r"|\b(?:ba|da|z)?sh\b[^|;&\n]*?[<$]\(\s*(?:curl|wget)\b[^)]*"
+)
+_VERSION = re.compile(r"\d\.\d|/[0-9a-f]{7,40}/")
 _CHOSEN = re.compile(r"(?:-b|--branch)[ =]|\bgit\b[^&|;\n]*\b(?:checkout|reset|switch)\b")
 # Images that begin, and end, as root (their own documentation).
 _AS_ROOT = {"debian", "ubuntu", "alpine", "python", "fedora", "rockylinux", "almalinux", "centos", "node", "buildpack-deps", "amazonlinux", "r-base", "rocker", "continuumio", "condaforge", "nvidia"}  # fmt: skip
@@ -70,7 +80,7 @@ def unpinned_url(instructions: list[Instruction]) -> Found:
                 if "--checksum=" not in each.text and ".git#" not in url[0]:
                     yield each, url.start(), url[0]
         elif each.word == "RUN":
-            yield from ((each, at, what) for at, what in sorted(_moving(each.text)))
+            yield from ((each, at, what) for at, what in sorted({*_moving(each.text)}))
 
 
 def root_at_end(instructions: list[Instruction]) -> Found:
@@ -81,8 +91,7 @@ def root_at_end(instructions: list[Instruction]) -> Found:
     for each in instructions:
         words = [word for word in each.text.split() if not word.startswith("--")]
         if each.word == "FROM" and words:
-            base = words[0].split("@")[0].split(":")[0].removeprefix("docker.io/").removeprefix("library/")
-            last = ends.get(words[0], (each, "root" if base.split("/")[0] in _AS_ROOT else ""))
+            last = ends.get(words[0], (each, "root" if _publisher(words[0]) in _AS_ROOT else ""))
             name = words[-1]
         elif each.word == "USER" and words:
             last = (each, words[0])
@@ -92,23 +101,37 @@ def root_at_end(instructions: list[Instruction]) -> Found:
         yield last[0], 0, last[1]
 
 
+def _publisher(image: str) -> str:
+    """Whose image it is, or its name where it is an official one; registries have copies of both."""
+    first, *rest = [
+        part for part in re.sub(r":[^/]*$", "", image.partition("@")[0]).split("/") if part != "library"
+    ]
+    is_registry = bool(rest) and (first == "localhost" or bool({".", ":"} & {*first}))
+    return rest[0] if is_registry else first
+
+
 def _moving(text: str) -> Iterator[tuple[int, str]]:
     git = [found.span() for found in _GIT_URL.finditer(text)]
     for found in _GIT_URL.finditer(text):
-        if not _GIT_REF.search(found[0]):
+        if not _GIT_REF.search(_LOGIN.sub("//", found[0])):
             yield found.start(), found[0]
     for found in _URL.finditer(text):
-        if _MOVING_URL.search(found[0]) and not any(begin < found.start() < end for begin, end in git):
+        is_moving = _MOVING_URL.search(found[0]) or _RAW.search(found[0])
+        if is_moving and not any(begin < found.start() < end for begin, end in git):
             yield found.start(), found[0]
     for found in _CLONE.finditer(text):
-        if not _CHOSEN.search(text, found.start()) and (url := _URL.search(found[0])):
+        if not _CHOSEN.search(text, found.start()) and (url := _REMOTE.search(found[0])):
             yield found.start() + url.start(), url[0]
+    for found in _PIPED.finditer(text):
+        for url in _URL.finditer(found[0]):
+            if not _VERSION.search(url[0]):
+                yield found.start() + url.start(), url[0]
 
 
 def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
     """What Dockerfiles take from elsewhere, without a digest in the lock, and where."""
     for image in view.fleet.images.values():
-        file = f"{image.directory.relative_to(view.fleet.root).as_posix()}/Dockerfile"
+        file = view.dockerfile_of(image)
         for source in find_sources(view.dockerfiles[file], image.arguments):
             if image.bases.get(familiar(source.name)) == "":
                 yield source, f"{file}:{source.place}"
@@ -120,12 +143,24 @@ def is_unpinned(image: str) -> bool:
     return "@" not in image and "$" not in image and tag in {"", "latest"}
 
 
+def up_to(target: str, instructions: list[Instruction]) -> list[Instruction]:
+    """Without the stages behind the one of that name or number; all where there is no such stage."""
+    begins = [number for number, each in enumerate(instructions) if each.word == "FROM"]
+    for number, begin in enumerate(begins):
+        words = instructions[begin].text.lower().split()
+        name = words[-1] if words[-2:-1] == ["as"] else ""
+        if target and target.lower() in {str(number), name}:
+            return instructions[: begins[number + 1]] if number + 1 < len(begins) else instructions
+    return instructions
+
+
 def _rule(name: str, about: str, look: Look, *, what: str, why: str, hint: str) -> Rule[FleetView]:
     """A rule about every Dockerfile; {} in `what` and `hint` is what was found there."""
 
     def find(view: FleetView) -> Iterator[RepositoryError]:
-        for file, instructions in view.dockerfiles.items():
-            for each, offset, found in look(instructions):
+        for image in view.fleet.images.values():
+            file = view.dockerfile_of(image)
+            for each, offset, found in look(up_to(image.target, view.dockerfiles[file])):
                 where = f"{file}:{each.place(offset)}"
                 yield RepositoryError(what.format(found), where=where, why=why, hint=hint.format(found))
 
