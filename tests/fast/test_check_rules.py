@@ -46,7 +46,9 @@ INCIDENTS = {
     "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
     "certificates were not renewed, and nothing said so": ["annotation-of-an-old-cert-manager"],
     "the list of users was badly indented": ["people-with-wrong-indentation", "key-with-wrong-indentation"],
-    "users were listed twice": ["person-twice", "person-twice-in-other-letters"],
+    "users were listed twice": [
+        "person-twice", "person-twice-in-other-letters", "person-twice-in-values", "person-twice-in-a-logins-own-list",
+    ],
     "the chart's name was copied from another hub": ["chart-name-copied"],
     "callback, base URL or metrics path were those of another hub": [
         "callback-of-another-hub", "path-of-another-hub", "metrics-of-another-hub",
