@@ -121,6 +121,7 @@ LINES = {
     "RUN git clone https://example.org/a && cd a && git checkout 0604373": {},
     "RUN git clone https://example.org/a": {"url": ["1:15 https://example.org/a"]},
     "RUN git clone git@example.org:a/b.git && true": {"url": ["1:15 git@example.org:a/b.git"]},
+    "RUN git clone --depth 1 \\\n  https://example.org/a": {"url": ["2:3 https://example.org/a"]},
     "RUN git clone --depth 1 -b v1 git@example.org:a/b.git": {},
     "RUN pip install git+ssh://git@example.org/a": {"url": ["1:17 git+ssh://git@example.org/a"]},
     "RUN pip install git+ssh://git@example.org/a@main": {"url": ["1:17 git+ssh://git@example.org/a@main"]},

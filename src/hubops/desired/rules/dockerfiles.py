@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from hubops.desired.dockerfile import Instruction
-from hubops.desired.dockerfile_sources import Source, familiar, find_sources
+from hubops.desired.dockerfile_sources import Source, familiar, find_sources, image_address
 from hubops.desired.image_files import BASES
+from hubops.desired.moving_urls import URL, find_moving
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView
 from hubops.errors import RepositoryError
@@ -16,23 +17,6 @@ Look = Callable[[list[Instruction]], Found]
 
 _INSTALL = re.compile(r"\b(?:pip3?|conda|mamba|micromamba|npm|apt-get|apt)\b[^&|;\n]*?\b(?:install|create|add)\b([^&|;\n]*)")  # fmt: skip
 _BOUND = re.compile(r"[A-Za-z][\w.\-\[\],]*?(?:[<>]=?\d|\s?[<>]=)[\w.*]*")
-_MOVING = r"(?:master|main|develop|latest|HEAD)"
-_URL = re.compile(r"https?://[^\s\"'\\)<>]+")
-_MOVING_URL = re.compile(rf"/{_MOVING}(?:/|\.(?:zip|tar)|$)")
-_GIT_URL = re.compile(r"git\+\w+://[^\s\"'\\)<>]+")
-_LOGIN = re.compile(r"//[^/@]*@")
-_GIT_REF = re.compile(rf"[^/]@(?!{_MOVING}(?:#|$))[\w./-]+(?:#.*)?$")
-_CLONE = re.compile(r"\bgit\s+clone\b[^&|;\n]*")
-_REMOTE = re.compile(r"\w+://[^\s\"'\\)<>]+|[\w.-]+@[\w.-]+:[^\s\"'\\)<>]+")
-# A file of a branch: what stands in the place of a commit has no form of one, nor of a version.
-_RAW = re.compile(r"//raw\.githubusercontent\.com/[^/]+/[^/]+/(?!refs/tags/|[0-9a-f]{7,40}/|v?\d[\w.-]*/)")
-# A script that a shell runs unseen; only a version in its address says that it stays.
-_PIPED = re.compile(
-    r"\b(?:curl|wget)\b(?:[^|;&\n]|\\\n)*\|\s*(?:\\\n\s*)?(?:sudo\s+(?:-\S+\s+)*)?(?:ba|da|z)?sh\b"
-    r"|\b(?:ba|da|z)?sh\b[^|;&\n]*?[<$]\(\s*(?:curl|wget)\b[^)]*"
-)
-_VERSION = re.compile(r"\d\.\d|/[0-9a-f]{7,40}/")
-_CHOSEN = re.compile(r"(?:-b|--branch)[ =]|\bgit\b[^&|;\n]*\b(?:checkout|reset|switch)\b")
 # Images that begin, and end, as root (their own documentation).
 _AS_ROOT = {"debian", "ubuntu", "alpine", "python", "fedora", "rockylinux", "almalinux", "centos", "node", "buildpack-deps", "amazonlinux", "r-base", "rocker", "continuumio", "condaforge", "nvidia"}  # fmt: skip
 _ROOT = re.compile(r"(?:root|0)(?::.*)?")
@@ -76,11 +60,11 @@ def unpinned_url(instructions: list[Instruction]) -> Found:
     """What is behind such a URL changes, and with it the image, while its tag stays."""
     for each in instructions:
         if each.word == "ADD":
-            for url in _URL.finditer(each.text):
+            for url in URL.finditer(each.text):
                 if "--checksum=" not in each.text and ".git#" not in url[0]:
                     yield each, url.start(), url[0]
         elif each.word == "RUN":
-            yield from ((each, at, what) for at, what in sorted({*_moving(each.text)}))
+            yield from ((each, at, what) for at, what in sorted({*find_moving(each.text)}))
 
 
 def root_at_end(instructions: list[Instruction]) -> Found:
@@ -103,29 +87,8 @@ def root_at_end(instructions: list[Instruction]) -> Found:
 
 def _publisher(image: str) -> str:
     """Whose image it is, or its name where it is an official one; registries have copies of both."""
-    first, *rest = [
-        part for part in re.sub(r":[^/]*$", "", image.partition("@")[0]).split("/") if part != "library"
-    ]
-    is_registry = bool(rest) and (first == "localhost" or bool({".", ":"} & {*first}))
-    return rest[0] if is_registry else first
-
-
-def _moving(text: str) -> Iterator[tuple[int, str]]:
-    git = [found.span() for found in _GIT_URL.finditer(text)]
-    for found in _GIT_URL.finditer(text):
-        if not _GIT_REF.search(_LOGIN.sub("//", found[0])):
-            yield found.start(), found[0]
-    for found in _URL.finditer(text):
-        is_moving = _MOVING_URL.search(found[0]) or _RAW.search(found[0])
-        if is_moving and not any(begin < found.start() < end for begin, end in git):
-            yield found.start(), found[0]
-    for found in _CLONE.finditer(text):
-        if not _CHOSEN.search(text, found.start()) and (url := _REMOTE.search(found[0])):
-            yield found.start() + url.start(), url[0]
-    for found in _PIPED.finditer(text):
-        for url in _URL.finditer(found[0]):
-            if not _VERSION.search(url[0]):
-                yield found.start() + url.start(), url[0]
+    repository, _ = image_address(image.partition("@")[0])
+    return next((part for part in repository.split("/")[1:] if part != "library"), "")
 
 
 def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
