@@ -93,6 +93,32 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(repository: Path
     assert found.hubs == ("staginghub",)
 
 
+REPLACED = {
+    "auth: {type: github}": ("auth", "Write hub.config, by the authenticator's class: the upstream chart took auth before 0.11.0 only."),
+    "rbac: {enabled: false}": ("rbac.enabled", "Write rbac.create and serviceAccount.create of hub"),
+    "hub: {fsGid: 100}": ("hub.fsGid", "Write hub.podSecurityContext.fsGroup: "),
+    "singleuser: {cloudMetadata: {enabled: true}}": ("singleuser.cloudMetadata.enabled", "with the opposite value: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REPLACED)
+def test_a_key_that_upstream_gave_up_too_is_told_with_its_replacement(
+    text: str, repository: Path, write: Write
+) -> None:
+    """The upstream chart would refuse it just the same."""
+    write(OWN, f"jupyterhub:\n  {text}\n")
+    found, (name, hint) = only(find_problems(repository)), REPLACED[text]
+    assert found.what == f"unknown key {name}"
+    assert hint in found.hint
+    assert "use that chart" not in found.hint
+
+
+@pytest.mark.parametrize("text", ["httpRoute: {gateway: {}}", "hub: {pdb: {enabled: true}}"])
+def test_what_upstream_still_takes_leads_there(text: str, repository: Path, write: Write) -> None:
+    write(OWN, f"jupyterhub:\n  {text}\n")
+    assert "use that chart" in only(find_problems(repository)).hint
+
+
 WRONG = {
     "cpu: 2": ("singleuser.cpu must be keys and values", "not 2", "Processors of a server."),
     "startTimeout: 1.5": ("singleuser.startTimeout must be a whole number or null", "not 1.5", "Seconds"),
