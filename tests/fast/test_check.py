@@ -119,6 +119,18 @@ def test_what_upstream_still_takes_leads_there(text: str, repository: Path, writ
     assert "use that chart" in only(find_problems(repository)).hint
 
 
+@pytest.mark.parametrize("name", ["values.yaml", "hub.db.password", "hub.config.CryptKeeper.keys", "a b"])
+def test_a_file_of_the_hub_is_no_key_that_its_secret_has(name: str, repository: Path, write: Write) -> None:
+    files = {name: {"mountPath": "/a", "stringData": "x"}}
+    write(OWN, json.dumps({"jupyterhub": {"hub": {"extraFiles": files}}}))
+    found = only(find_problems(repository))
+    assert found.what == f"hub.extraFiles.{name} cannot be a key"
+    assert "neither values.yaml nor hub. and more: Secret hub has these itself" in found.why
+    files = {each: {"mountPath": "/a", "stringData": "x"} for each in ("values.yml", "hub", "my-values.yaml")}
+    write(OWN, json.dumps({"jupyterhub": {"hub": {"extraFiles": files}}}))
+    assert find_problems(repository).problems == ()
+
+
 WRONG = {
     "cpu: 2": ("singleuser.cpu must be keys and values", "not 2", "Processors of a server."),
     "startTimeout: 1.5": ("singleuser.startTimeout must be a whole number or null", "not 1.5", "Seconds"),
