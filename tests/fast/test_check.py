@@ -20,7 +20,8 @@ from hubops.desired.problems import find_problems, require_valid
 from hubops.desired.repository import load_fleet
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError, UsageError
-from hubops.run.hub import wanted_bundle
+from hubops.run.fleet import deploy_in_turn
+from hubops.run.hub import Terms, wanted_bundle
 
 PROJECT = Path(__file__).parents[2]
 UPSTREAM = os.environ.get("HUBOPS_UPSTREAM_CHART", str(PROJECT.parent / "shared/charts/jupyterhub-4.4.0.tgz"))
@@ -510,6 +511,14 @@ async def test_a_deploy_touches_no_release_or_address_of_another_hub(
             file.write(f"check: {{ignore: {{{rule}: One of the two is asleep.}}}}\n")
         assert await deploys(repository, hub)
     assert find_problems(repository).problems == ()
+
+
+async def test_a_disabled_copy_stops_no_other_hub(repository: Path) -> None:
+    copied_hub(repository, "namespace: earthhub\ndisabled: Until winter\n")
+    session: Any = None
+    fleet = load_fleet(repository)
+    with pytest.raises(RepositoryError, match="both in the namespace earthhub"):
+        await deploy_in_turn(fleet, fleet.require_hub("autumn"), session, Terms(), session)
 
 
 async def test_a_deploy_is_refused_by_what_names_its_hub_in_other_files(

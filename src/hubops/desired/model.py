@@ -26,6 +26,11 @@ class Cluster:
     url: str = ""
     kubernetes: str = ""
 
+    @property
+    def identity(self) -> str:
+        """The same for two names that lead to one cluster."""
+        return self.context or self.name
+
 
 @dataclass(frozen=True)
 class People:

@@ -11,6 +11,8 @@ from hubops.desired.manifests.given import can_be_rendered
 from hubops.desired.manifests.model import Rendering
 from hubops.desired.model import Findings, Fleet, Hub, InGit, Problem
 from hubops.desired.repository import read_fleet
+from hubops.desired.rules.address import ONE_NAMESPACE
+from hubops.desired.rules.model import Rule
 from hubops.desired.rules.registry import REGISTRY, Registry
 from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
 from hubops.desired.rules.views import FleetView, HubView
@@ -114,12 +116,26 @@ def require_valid(fleet: Fleet, hub: Hub) -> None:
     Raises:
         RepositoryError: the first thing that is wrong; says how many more there are.
     """
-    view = FleetView(fleet, Files(fleet.root), _UNASKED, REGISTRY.by_name)
     # Another hub's files may be wrong about this one: two in one namespace would be one release.
-    found = [
-        *check_hub(fleet, hub, Charts(fleet.root)).problems,
-        *(_located(each, view) for each in broken(REGISTRY.of_fleet, view)),
-    ]
+    about_all = _of_fleet(fleet, REGISTRY.of_fleet)
+    _refuse(fleet, hub, [*check_hub(fleet, hub, Charts(fleet.root)).problems, *about_all])
+
+
+def require_own_namespace(fleet: Fleet, hub: Hub) -> None:
+    """Refuse a hub in whose namespace another one is, where something is done to all that runs there.
+
+    Raises:
+        RepositoryError: it shares it, and no switch says that it may.
+    """
+    _refuse(fleet, hub, _of_fleet(fleet, [REGISTRY.by_name[ONE_NAMESPACE]]))
+
+
+def _of_fleet(fleet: Fleet, rules: Iterable[Rule[FleetView]]) -> list[Problem]:
+    view = FleetView(fleet, Files(fleet.root), _UNASKED, REGISTRY.by_name)
+    return [_located(each, view) for each in broken(rules, view)]
+
+
+def _refuse(fleet: Fleet, hub: Hub, found: Iterable[Problem]) -> None:
     left = apply_switches(found, read_switches(fleet, REGISTRY.by_name)).problems
     problems = [each for each in left if hub.name in each.hubs]
     if not problems:

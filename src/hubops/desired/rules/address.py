@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from hubops.desired.model import Cluster, Hub
+from hubops.desired.model import Hub
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.errors import RepositoryError
 from hubops.names import is_reserved
 
+ONE_NAMESPACE = "one-namespace"
 _CALLBACK = "oauth_callback_url"
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _NOT_ITS_OWN = "something else that hubops deploys, or the cluster has, is called so"
@@ -95,7 +96,7 @@ def retired_annotation(view: HubView) -> Iterator[RepositoryError]:
 def one_address(view: FleetView) -> Iterator[RepositoryError]:
     def key(hub: Hub) -> str:
         host = _host(public_url(hub))
-        return f"{host or _cluster(hub.cluster)} {hub.path}"
+        return f"{host or hub.cluster.identity} {hub.path}"
 
     for hub, other in _shared(view.hubs, key):
         yield RepositoryError(
@@ -109,7 +110,7 @@ def one_address(view: FleetView) -> Iterator[RepositoryError]:
 
 def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
     def key(hub: Hub) -> str:
-        return f"{_cluster(hub.cluster)} {hub.namespace}"
+        return f"{hub.cluster.identity} {hub.namespace}"
 
     for hub, other in _shared(view.hubs, key):
         yield RepositoryError(
@@ -158,11 +159,6 @@ def _host(url: str) -> str:
     return parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme.lower(), ""))
 
 
-def _cluster(cluster: Cluster) -> str:
-    """Two names may lead to one cluster."""
-    return cluster.context or cluster.name
-
-
 def _path(url: str) -> str:
     inner = url.strip("/")
     return f"/{inner}/" if inner else "/"
@@ -170,7 +166,7 @@ def _path(url: str) -> str:
 
 OF_FLEET = (
     Rule("one-address", "Two hubs have one host and path.", one_address),
-    Rule("one-namespace", "Two hubs are in one namespace.", one_namespace),
+    Rule(ONE_NAMESPACE, "Two hubs are in one namespace.", one_namespace),
 )
 RULES = (
     Rule("reserved-namespace", "A hub has the namespace or the name of something else.", reserved_namespace),
