@@ -130,7 +130,7 @@ LINES = {
     f"RUN curl -O {RAW}/refs/heads/v1/a": {"url": [f"1:13 {RAW}/refs/heads/v1/a"]},
     f"RUN curl -O {RAW}/0604373/a {RAW}/v1.2/a {RAW}/refs/tags/a/a": {},
     "RUN curl -fsSL https://example.org/setup_20.x | bash -": {"url": ["1:16 https://example.org/setup_20.x"]},
-    "RUN curl -fsSL https://example.org/a \\\n | sudo -E bash -": {"url": ["1:16 https://example.org/a"]},
+    "RUN curl -fsSL https://example.org/a \\\n | sudo -E /bin/bash -": {"url": ["1:16 https://example.org/a"]},
     "RUN bash <(wget -qO- https://example.org/a) && true": {"url": ["1:22 https://example.org/a"]},
     'RUN sh -c "$(curl https://example.org/a)"': {"url": ["1:19 https://example.org/a"]},
     "RUN curl https://example.org/latest/a | sh": {"url": ["1:10 https://example.org/latest/a"]},

@@ -41,7 +41,9 @@ INCIDENTS = {
     "the namespace was that of another hub": ["two-hubs-in-one-namespace"],
     "a timeout had no unit, or one too many": ["timeout-with-a-unit"],
     "one of three places was missed": ["unknown-prover", "values-of-no-cluster", "unknown-stage"],
-    "secrets were committed in clear": ["secrets-in-clear", "secrets-committed-before-git-crypt"],
+    "secrets were committed in clear": [
+        "secrets-in-clear", "secrets-committed-before-git-crypt", "secret-in-values-mended-since", "password-in-a-text",
+    ],
     "the attributes file was misnamed, and encrypted nothing": ["attributes-file-with-a-slip"],
     "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
     "certificates were not renewed, and nothing said so": ["annotation-of-an-old-cert-manager"],

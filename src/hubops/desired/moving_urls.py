@@ -15,7 +15,7 @@ _REMOTE = re.compile(r"\w+://[^\s\"'\\)<>]+|[\w.-]+@[\w.-]+:[^\s\"'\\)<>]+")
 _RAW = re.compile(r"//raw\.githubusercontent\.com/[^/]+/[^/]+/(?!refs/tags/|[0-9a-f]{7,40}/|v?\d[\w.-]*/)")
 # A script that a shell runs unseen; only a version in its address says that it stays.
 _PIPED = re.compile(
-    r"\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:ba|da|z)?sh\b"
+    r"\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:/\S*/)?(?:ba|da|z)?sh\b"
     r"|\b(?:ba|da|z)?sh\b[^|;&\n]*?[<$]\(\s*(?:curl|wget)\b[^)]*"
 )
 _VERSION = re.compile(r"\d\.\d|/[0-9a-f]{7,40}/")
