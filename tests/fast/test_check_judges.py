@@ -37,6 +37,7 @@ HARMFUL: list[list[str]] = [
     ["sh", "-c", "if ! cd x; then exit; fi; git pull || true"],
     ["sh", "-c", "git pull; (set -e; mkdir x; true)"],
     ["sh", "-c", "exec gitpuller x; true"],
+    ["sh", "-c", "case $A in a) exit 1;; esac; true"],
     ["sh", "-c", "git pull # || true"],
 ]
 # By what the server may be kept waiting.

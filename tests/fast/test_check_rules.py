@@ -25,6 +25,7 @@ INCIDENTS = {
     "a tag of digits became a number, one with an e became another": ["tag-of-digits", "tag-like-an-exponent"],
     "a tag was never filled in": [
         "tag-that-was-never-filled-in", "tag-set-on-deployment", "tag-in-another-file-than-its-name",
+        "tag-of-a-profile-that-was-never-filled-in",
     ],
     "a hub asked for an image whose source was deleted": ["image-whose-source-was-deleted"],
     "a hub image that nobody builds": ["hub-image-that-nobody-builds", "named-image-that-nobody-builds"],

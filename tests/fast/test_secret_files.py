@@ -102,10 +102,11 @@ def test_secrets_in_plain_are_named(repository: Path) -> None:
 
 
 def test_one_secret_in_plain_between_encrypted_ones_has_its_place(repository: Path) -> None:
-    login = f"GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: fine, y: '', z: }}, "
+    login = f"GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: {{a: fine, client_secret: {CANARY}}}, y: '', z: }}, "
     (repository / FILE).write_text(encrypted(login=login))
-    found = only(find_problems(repository))
-    assert (found.what, found.where) == ("this is plain between encrypted values", f"{FILE}:6:37")
+    found = find_problems(repository).problems
+    assert {each.what for each in found} == {"this is plain between encrypted values"}
+    assert [each.where for each in found] == [f"{FILE}:6:37", f"{FILE}:6:90"]
     assert CANARY not in str(found)
 
 

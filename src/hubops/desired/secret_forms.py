@@ -33,7 +33,7 @@ def plain_places(document: Document) -> list[str]:
         document.place(*path)
         for path, leaf in leaves(own_values(document.value))
         if leaf not in (None, "") and not is_encrypted(leaf)
-        if (is_secret(path, str(leaf)) if is_part else not any(str(part).endswith(suffix) for part in path))
+        if is_secret(path, str(leaf)) or not (is_part or any(str(part).endswith(suffix) for part in path))
     ]
 
 

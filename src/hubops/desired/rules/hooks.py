@@ -16,7 +16,7 @@ _HARMLESS = re.compile(
 )
 _STOPS_AT_ONCE = re.compile(r"(^|[;\n&|({])\s*set\s[^;\n&|]*?(?<=\s)-(\w*e|\w*o\s+errexit)")
 # The shell ends here, or becomes another program, whatever stands behind it.
-_LEAVES = re.compile(r"(^|[;\n&|({]|\b(then|else|do)\b)\s*(exit\b(?!\s+0\b)|exec\s+[^\s<>&\d])")
+_LEAVES = re.compile(r"(^|[;\n&|(){]|\b(then|else|do)\b)\s*(exit\b(?!\s+0\b)|exec\s+[^\s<>&\d])")
 _QUOTED_OR_COMMENT = re.compile(
     r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|(?P<comment>(?:^|(?<=\s))#[^\n]*)", re.DOTALL | re.MULTILINE
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubops.desired.image_check import check_images
-from hubops.desired.model import Fleet
+from hubops.desired.model import Fleet, ImageReference
 from hubops.desired.places import written_place
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView, HubView
@@ -49,17 +49,23 @@ def image_by_hand(view: HubView) -> Iterator[RepositoryError]:
 def placeholder_tag(view: HubView) -> Iterator[RepositoryError]:
     """By the merged values: one file, or the chart, names the image, and another its tag."""
     for path, image in _merged(view):
-        name, tag = image.get("name"), image.get("tag")
-        if not (isinstance(name, str) and isinstance(tag, str) and _PLACEHOLDER.search(tag)):
-            continue
-        # What a chart has by default is written nowhere here.
-        if where := written_place(view.hub, (*path, "tag")):
-            yield RepositoryError(
-                f"the tag {tag} is a placeholder",
-                where=where,
-                why="no registry has such an image",
-                hint="Write the tag, or hubops-image for one that hubops builds.",
-            )
+        for key, tag in _tags(image):
+            # What a chart has by default is written nowhere here.
+            if _PLACEHOLDER.search(tag) and (where := written_place(view.hub, (*path, key))):
+                yield RepositoryError(
+                    f"the tag {tag} is a placeholder",
+                    where=where,
+                    why="no registry has such an image",
+                    hint="Write the tag, or hubops-image for one that hubops builds.",
+                )
+
+
+def _tags(image: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The tag of a mapping that is an image, or of the one behind `image:`; each with the key that has it."""
+    if isinstance(image.get("name"), str) and isinstance(image.get("tag"), str):
+        yield "tag", image["tag"]
+    if isinstance(image.get("image"), str):
+        yield "image", ImageReference.parse(image["image"]).tag
 
 
 def _merged(view: HubView) -> Iterator[tuple[Path, Mapping[str, Any]]]:
