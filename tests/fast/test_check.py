@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from fast.conftest import Write
 from hubops.cli.check import command
 from hubops.desired.chart_lock import helm_digest
+from hubops.desired.deployable import require_valid
 from hubops.desired.model import Findings, Problem
-from hubops.desired.problems import find_problems, require_valid
+from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError, UsageError

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from fleets import put, write_fleet
 from hubops.cli.check import command
 from hubops.cli.in_git import read_in_git
+from hubops.desired.deployable import require_valid
 from hubops.desired.model import Findings, InGit
-from hubops.desired.problems import find_problems, require_valid
+from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.rules.registry import REGISTRY
 from hubops.errors import ProgramError

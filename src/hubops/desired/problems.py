@@ -5,14 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubops.desired.charts import Charts
-from hubops.desired.files import Files
-from hubops.desired.hub_check import broken, check_hub, look_at, problem_of
+from hubops.desired.hub_check import broken, look_at, problem_of
 from hubops.desired.manifests.given import can_be_rendered
 from hubops.desired.manifests.model import Rendering
-from hubops.desired.model import Findings, Fleet, Hub, InGit, Problem
+from hubops.desired.model import Findings, InGit, Problem
 from hubops.desired.repository import read_fleet
-from hubops.desired.rules.address import ONE_NAMESPACE
-from hubops.desired.rules.model import Rule
 from hubops.desired.rules.registry import REGISTRY, Registry
 from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
 from hubops.desired.rules.views import FleetView, HubView
@@ -20,13 +17,13 @@ from hubops.errors import RepositoryError
 
 Render = Callable[[Sequence[HubView]], Mapping[str, Sequence[Rendering]]]
 """Gives what helm makes of hubs, by name."""
-_UNASKED = InGit()
+UNASKED = InGit()
 
 
 def find_problems(
     root: Path,
     names: Collection[str] = (),
-    in_git: InGit = _UNASKED,
+    in_git: InGit = UNASKED,
     registry: Registry = REGISTRY,
     render: Render | None = None,
 ) -> Findings:
@@ -53,7 +50,7 @@ class Look:
         self,
         root: Path,
         names: Collection[str] = (),
-        in_git: InGit = _UNASKED,
+        in_git: InGit = UNASKED,
         registry: Registry = REGISTRY,
     ) -> None:
         """Look at the hubs of those names; none means all."""
@@ -73,7 +70,7 @@ class Look:
         """Everything that is wrong, each thing once; manifests of those hubs that helm has rendered."""
         switched = self._switched(renderings)
         idle = self._idle(switched, {*self.fleet.hubs} - {*renderings})
-        late = [_located(each, self._view) for each in broken(self._registry.of_switches, idle)]
+        late = [located(each, self._view) for each in broken(self._registry.of_switches, idle)]
         problems = tuple(each for each in (*switched.problems, *late) if self._is_wanted(each))
         return Findings(problems, (*dict.fromkeys(self._notes()), *_told(switched)))
 
@@ -82,7 +79,7 @@ class Look:
             *broken(self._registry.of_reading, self._reading),
             *broken(self._registry.of_fleet, self._view),
         ]
-        problems = [_located(each, self._view) for each in errors]
+        problems = [located(each, self._view) for each in errors]
         for one in self._looked:
             problems += one.findings.problems
             if rendered := renderings.get(one.view.hub.name):
@@ -110,44 +107,6 @@ class Look:
         return not self._names or not problem.hubs or bool({*problem.hubs} & self._names)
 
 
-def require_valid(fleet: Fleet, hub: Hub) -> None:
-    """Refuse a hub that `hubops check` has something against, before anything is touched; git is not asked.
-
-    Raises:
-        RepositoryError: the first thing that is wrong; says how many more there are.
-    """
-    # Another hub's files may be wrong about this one: two in one namespace would be one release.
-    about_all = _of_fleet(fleet, REGISTRY.of_fleet)
-    _refuse(fleet, hub, [*check_hub(fleet, hub, Charts(fleet.root)).problems, *about_all])
-
-
-def require_own_namespace(fleet: Fleet, hub: Hub) -> None:
-    """Refuse a hub in whose namespace another one is, where something is done to all that runs there.
-
-    Raises:
-        RepositoryError: it shares it, and no switch says that it may.
-    """
-    _refuse(fleet, hub, _of_fleet(fleet, [REGISTRY.by_name[ONE_NAMESPACE]]))
-
-
-def _of_fleet(fleet: Fleet, rules: Iterable[Rule[FleetView]]) -> list[Problem]:
-    view = FleetView(fleet, Files(fleet.root), _UNASKED, REGISTRY.by_name)
-    return [_located(each, view) for each in broken(rules, view)]
-
-
-def _refuse(fleet: Fleet, hub: Hub, found: Iterable[Problem]) -> None:
-    left = apply_switches(found, read_switches(fleet, REGISTRY.by_name)).problems
-    problems = [each for each in left if hub.name in each.hubs]
-    if not problems:
-        return
-    error = problems[0].error()
-    if more := len(problems) - 1:
-        error.hint = (
-            f"{error.hint} There {'is' if more == 1 else 'are'} {more} more: hubops check {hub.name}".lstrip()
-        )
-    raise error
-
-
 def _concerns(switch: Switch, hubs: Collection[str]) -> bool:
     """Whether a switch may be for one of these hubs."""
     return switch.hub in hubs if switch.hub else bool(hubs)
@@ -158,7 +117,7 @@ def _told(switched: Switched) -> list[str]:
     return [f"ignored: {number} of {each.rule} ({each.place}: {each.reason})" for each, number in taken]
 
 
-def _located(error: RepositoryError, view: FleetView) -> Problem:
+def located(error: RepositoryError, view: FleetView) -> Problem:
     """A problem of the hubs that it names, or whose files or image it is about."""
     if error.hubs:
         return problem_of(error, error.hubs)

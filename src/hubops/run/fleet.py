@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from hubops.desired.deployable import require_own_namespace
 from hubops.desired.images import require_image
 from hubops.desired.model import Cluster, Fleet, Hub
-from hubops.desired.problems import require_own_namespace
 from hubops.desired.values import image_names
 from hubops.errors import (
     HubopsError,
