@@ -136,7 +136,7 @@ def _values(chance: random.Random, cluster: str, path: str) -> dict[str, Any]:
     if chance.random() < 1 / 2:
         user["extraEnv"] = {"COURSE": chance.choice(UGLY)}
     if chance.random() < 1 / 3:
-        script = "git -C ~ clone https://example.org/course.git || true"
+        script = "timeout 60 git -C ~ clone https://example.org/course.git || true"
         user["lifecycleHooks"] = {"postStart": {"exec": {"command": ["sh", "-c", script]}}}
     if chance.random() < 1 / 3:
         override = {"mem_limit": "4G", "image": {"hubops-image": "shared"}}

@@ -40,13 +40,24 @@ class RepositoryError(HubopsError):
 
     Args:
         rule: the name of the rule of `hubops check` that it breaks.
+        hubs: the hubs that it is about, where its place does not tell all of them.
     """
 
     exit_code = 20
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "", rule: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        hint: str = "",
+        rule: str = "",
+        hubs: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(what, where=where, why=why, hint=hint)
         self.rule = rule
+        self.hubs = hubs
 
 
 class RefusedError(HubopsError):

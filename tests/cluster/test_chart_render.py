@@ -156,6 +156,10 @@ REFUSED = {
         {"singleuser": {"extraFiles": {"a": {"mountPath": "/a.conf", "data": {"x": 1}}}}},
         "singleuser.extraFiles.a.data is written in the form",
     ),
+    "a file in the place of the hub's values": (
+        {"hub": {"extraFiles": {"values.yaml": {"mountPath": "/a", "stringData": "x"}}}},
+        "invalid propertyName 'values.yaml'",
+    ),
     "root in user servers": ({"singleuser": {"uid": 0}}, "/singleuser/uid"),
     "weak token": ({"proxy": {"secretToken": "short"}}, "/proxy/secretToken"),
     "cookie secret that is not hexadecimal": ({"hub": {"cookieSecret": "x" * 64}}, "/hub/cookieSecret"),

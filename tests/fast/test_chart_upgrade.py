@@ -9,10 +9,11 @@ from click.testing import CliRunner
 from hubops.cli import chart, init
 from hubops.desired.chart_lock import check_lock
 from hubops.desired.model import Hub
+from hubops.desired.replaced_keys import REPLACED, Replaced
 from hubops.desired.repository import load_fleet
 from hubops.errors import RepositoryError, UsageError
 from hubops.scaffold.changes import read_tree
-from hubops.scaffold.chart_upgrade import REPLACED, Replaced, find_replaced, upgraded_files
+from hubops.scaffold.chart_upgrade import find_replaced, upgraded_files
 
 CHART = """apiVersion: v2
 name: staginghub

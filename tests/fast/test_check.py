@@ -15,11 +15,14 @@ from click.testing import CliRunner
 from fast.conftest import Write
 from hubops.cli.check import command
 from hubops.desired.chart_lock import helm_digest
+from hubops.desired.deployable import require_valid
 from hubops.desired.model import Findings, Problem
-from hubops.desired.problems import find_problems, require_valid
+from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError, UsageError
+from hubops.run.fleet import deploy_in_turn
+from hubops.run.hub import Terms, wanted_bundle
 
 PROJECT = Path(__file__).parents[2]
 UPSTREAM = os.environ.get("HUBOPS_UPSTREAM_CHART", str(PROJECT.parent / "shared/charts/jupyterhub-4.4.0.tgz"))
@@ -90,6 +93,44 @@ def test_an_unknown_key_is_named_with_its_place_and_the_nearest(repository: Path
     )
     assert f"{CHART}:6:5 version: 4.4.0\n{CHART}:7:5 repository: https://hub.jupyter.org/" in found.hint
     assert found.hubs == ("staginghub",)
+
+
+REPLACED = {
+    "auth: {type: github}": ("auth", "Write hub.config, by the authenticator's class: the upstream chart took auth before 0.11.0 only."),
+    "rbac: {enabled: false}": ("rbac.enabled", "Write rbac.create and serviceAccount.create of hub"),
+    "hub: {fsGid: 100}": ("hub.fsGid", "Write hub.podSecurityContext.fsGroup: "),
+    "singleuser: {cloudMetadata: {enabled: true}}": ("singleuser.cloudMetadata.enabled", "with the opposite value: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REPLACED)
+def test_a_key_that_upstream_gave_up_too_is_told_with_its_replacement(
+    text: str, repository: Path, write: Write
+) -> None:
+    """The upstream chart would refuse it just the same."""
+    write(OWN, f"jupyterhub:\n  {text}\n")
+    found, (name, hint) = only(find_problems(repository)), REPLACED[text]
+    assert found.what == f"unknown key {name}"
+    assert hint in found.hint
+    assert "use that chart" not in found.hint
+
+
+@pytest.mark.parametrize("text", ["httpRoute: {gateway: {}}", "hub: {pdb: {enabled: true}}"])
+def test_what_upstream_still_takes_leads_there(text: str, repository: Path, write: Write) -> None:
+    write(OWN, f"jupyterhub:\n  {text}\n")
+    assert "use that chart" in only(find_problems(repository)).hint
+
+
+@pytest.mark.parametrize("name", ["values.yaml", "hub.db.password", "hub.config.CryptKeeper.keys", "a b"])
+def test_a_file_of_the_hub_is_no_key_that_its_secret_has(name: str, repository: Path, write: Write) -> None:
+    files = {name: {"mountPath": "/a", "stringData": "x"}}
+    write(OWN, json.dumps({"jupyterhub": {"hub": {"extraFiles": files}}}))
+    found = only(find_problems(repository))
+    assert found.what == f"hub.extraFiles.{name} cannot be a key"
+    assert "neither values.yaml nor hub. and more: Secret hub has these itself" in found.why
+    files = {each: {"mountPath": "/a", "stringData": "x"} for each in ("values.yml", "hub", "my-values.yaml")}
+    write(OWN, json.dumps({"jupyterhub": {"hub": {"extraFiles": files}}}))
+    assert find_problems(repository).problems == ()
 
 
 WRONG = {
@@ -426,6 +467,69 @@ def test_a_deploy_is_refused_by_the_first_problem(repository: Path, write: Write
     with pytest.raises(RepositoryError, match="There are 2 more: hubops check staginghub"):
         require_valid(fleet, fleet.require_hub("staginghub"))
     require_valid(fleet, fleet.require_hub("earthhub"))
+
+
+async def deploys(repository: Path, name: str) -> bool:
+    """Whether a deploy of the hub gets past its files; the session that comes then is none."""
+    session: Any = None
+    fleet = load_fleet(repository)
+    with pytest.raises((RepositoryError, AttributeError)) as caught:
+        await wanted_bundle(fleet, fleet.require_hub(name), session)
+    return caught.type is AttributeError
+
+
+def copied_hub(repository: Path, settings: str) -> None:
+    shutil.copytree(repository / "hub-charts/earthhub", repository / "hub-charts/autumn")
+    chart = repository / "hub-charts/autumn/Chart.yaml"
+    chart.write_text(chart.read_text().replace("name: earthhub", "name: autumn"))
+    (repository / "hub-charts/autumn/hub.yaml").write_text(f"image: earth\n{settings}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ("release: earthhub\nnamespace: earthhub\n", "one-namespace"),
+        ("url: http://LOCALHOST:80/earthhub\n", "one-address"),
+    ],
+)
+async def test_a_deploy_touches_no_release_or_address_of_another_hub(
+    settings: str, rule: str, repository: Path, write: Write
+) -> None:
+    """Neither hub is right by itself: whoever is told first need not be the one that was copied."""
+    write(
+        "hub-charts/earthhub/hub.yaml", "image: earth\nurl: http://localhost/earthhub/\nnamespace: earthhub\n"
+    )
+    assert await deploys(repository, "earthhub")
+    copied_hub(repository, settings)
+    assert not await deploys(repository, "autumn")
+    assert not await deploys(repository, "earthhub")
+    assert await deploys(repository, "staginghub")
+    assert [(each.rule, {*each.hubs}) for each in find_problems(repository).problems] == [
+        (rule, {"autumn", "earthhub"})
+    ]
+    for hub in ("autumn", "earthhub"):
+        with (repository / f"hub-charts/{hub}/hub.yaml").open("a") as file:
+            file.write(f"check: {{ignore: {{{rule}: One of the two is asleep.}}}}\n")
+        assert await deploys(repository, hub)
+    assert find_problems(repository).problems == ()
+
+
+async def test_a_disabled_copy_stops_no_other_hub(repository: Path) -> None:
+    copied_hub(repository, "namespace: earthhub\ndisabled: Until winter\n")
+    session: Any = None
+    fleet = load_fleet(repository)
+    with pytest.raises(RepositoryError, match="both in the namespace earthhub"):
+        await deploy_in_turn(fleet, fleet.require_hub("autumn"), session, Terms(), session)
+
+
+async def test_a_deploy_is_refused_by_what_names_its_hub_in_other_files(
+    repository: Path, write: Write
+) -> None:
+    write("hub-charts/earthhub/values-old.yaml", "")
+    assert not await deploys(repository, "earthhub")
+    assert await deploys(repository, "staginghub")
+    write("values/old.yaml", "")
+    assert await deploys(repository, "staginghub")
 
 
 def check(repository: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 
 from fleets import put, write_fleet
 from hubops.cli.check import command
-from hubops.cli.in_git import read_plain_in_git
-from hubops.desired.model import Findings
-from hubops.desired.problems import find_problems, require_valid
+from hubops.cli.in_git import read_in_git
+from hubops.desired.deployable import require_valid
+from hubops.desired.model import Findings, InGit
+from hubops.desired.problems import find_problems
 from hubops.desired.repository import load_fleet
 from hubops.desired.rules.registry import REGISTRY
 from hubops.errors import ProgramError
@@ -159,13 +160,13 @@ def test_a_deploy_leaves_out_what_a_switch_does(tmp_path: Path) -> None:
 
 
 async def test_outside_git_nothing_is_said_of_it(fleet: Path) -> None:
-    assert await read_plain_in_git(fleet) == ()
+    assert await read_in_git(fleet) == InGit()
 
 
 async def test_a_repository_that_git_cannot_read_is_an_error(fleet: Path) -> None:
     (fleet / ".git").mkdir()
     with pytest.raises(ProgramError, match="git cannot read"):
-        await read_plain_in_git(fleet)
+        await read_in_git(fleet)
 
 
 async def test_what_is_staged_or_committed_counts_and_what_lies_here_does_not(fleet: Path) -> None:
@@ -175,7 +176,7 @@ async def test_what_is_staged_or_committed_counts_and_what_lies_here_does_not(fl
     git("init", "-q")
     put(fleet, "secrets/first.yaml", "a: 1\n")
     git("add", "secrets/first.yaml")
-    assert await read_plain_in_git(fleet) == ("secrets/first.yaml",)
+    assert await read_in_git(fleet) == InGit(("secrets/first.yaml",))
     git("rm", "-qf", "secrets/first.yaml")
     for name in ("staged", "committed", "only-here"):
         put(fleet, f"secrets/{name}.yaml", "a: 1\n")
@@ -185,7 +186,49 @@ async def test_what_is_staged_or_committed_counts_and_what_lies_here_does_not(fl
     git("commit", "-qm", "one")
     git("rm", "-q", "--cached", "secrets/committed.yaml")
     git("add", "secrets/staged.yaml")
-    assert await read_plain_in_git(fleet) == ("secrets/committed.yaml", "secrets/staged.yaml")
+    assert await read_in_git(fleet) == InGit(("secrets/committed.yaml", "secrets/staged.yaml"))
+
+
+async def test_values_that_were_mended_since_are_read_as_git_has_them(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(
+            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True
+        )
+
+    fleet = tmp_path / "below the top"
+    write_fleet(fleet, 2, seed=5)
+    own, text = "hub-charts/hub-1/values.yaml", "jupyterhub: {hub: {cookieSecret: é}}\n"
+    shared, beside = "values/stages/staging.yaml", "values/clusters/cloud.yaml"
+    git("init", "-q")
+    put(fleet, shared, text)
+    git("add", fleet.name)
+    assert await read_in_git(fleet) == InGit()
+    put(fleet, shared, "jupyterhub: {}\n")
+    (fleet / own).unlink()
+    (fleet / beside).unlink()
+    found = await read_in_git(fleet)
+    assert [name for name, _ in found.values] == [own, beside, shared]
+    assert found.values[2] == (shared, text)
+    git("commit", "-qm", "one")
+    git("checkout", "-q", "--", f"{fleet.name}/{own}", f"{fleet.name}/{beside}")
+    git("add", "-A")
+    assert await read_in_git(fleet) == InGit(values=((shared, text),))
+    git("commit", "-qm", "two")
+    assert await read_in_git(fleet) == InGit()
+
+
+def test_what_git_has_is_told_once(fleet: Path) -> None:
+    name, text = "values/stages/staging.yaml", "jupyterhub: {hub: {cookieSecret: a}}\n"
+
+    def found(*texts: str) -> list[str]:
+        in_git = InGit(values=tuple((name, each) for each in texts))
+        problems = find_problems(fleet, (), in_git).problems
+        return [each.rule for each in problems if each.rule.startswith("secret-in")]
+
+    assert found(text, text) == ["secret-in-git"]
+    assert found("a: [") == []
+    put(fleet, name, f"# It is here as well.\n{text}")
+    assert found(text) == ["secret-in-values"]
 
 
 def test_findings_without_anything_are_empty(tmp_path: Path) -> None:

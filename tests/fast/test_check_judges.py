@@ -4,8 +4,8 @@ import pytest
 
 from hubops.desired.dockerfile import parse_dockerfile
 from hubops.desired.dockerfile_sources import find_sources
-from hubops.desired.rules.dockerfiles import is_unpinned, root_at_end, unpinned_url, unquoted_bound
-from hubops.desired.rules.hooks import is_harmless
+from hubops.desired.rules.dockerfiles import is_unpinned, root_at_end, unpinned_url, unquoted_bound, up_to
+from hubops.desired.rules.hooks import is_harmless, judge_hook
 
 HARMLESS: list[list[str]] = [
     ["sh", "-c", "git pull || true"],
@@ -15,6 +15,9 @@ HARMLESS: list[list[str]] = [
     ["sh", "-c", "git pull || echo 'no course today'"],
     ["sh", "-c", "(git pull && make) || true;"],
     ["sh", "-c", "git pull &"],
+    ["sh", "-c", "(set -e; cd course || exit 1; git pull) || true"],
+    ["sh", "-c", "cd course || exit 0; git pull # don't exit 1\ntrue # it's said"],
+    ["sh", "-c", "exec > ~/log 2>&1; echo 'now; exit 1'; git pull || true"],
 ]
 HARMFUL: list[list[str]] = [
     [],
@@ -27,7 +30,37 @@ HARMFUL: list[list[str]] = [
     ["sh", "-ec", "mkdir x; git pull || true"],
     ["bash", "-c", "set -euo pipefail\nmkdir x\ngit pull || true"],
     ["sh", "-c", "true || git pull; false"],
+    ["sh", "-c", "set -o errexit; mkdir x; true"],
+    ["bash", "-c", "set -x -eu\nmkdir x\ntrue"],
+    ["bash", "-c", "set -uo errexit; mkdir x; true"],
+    ["sh", "-c", "cd x || exit 1; git pull || true"],
+    ["sh", "-c", "if ! cd x; then exit; fi; git pull || true"],
+    ["sh", "-c", "git pull; (set -e; mkdir x; true)"],
+    ["sh", "-c", "exec gitpuller x; true"],
+    ["sh", "-c", "case $A in a) exit 1;; esac; true"],
+    ["sh", "-c", "git pull # || true"],
 ]
+# By what the server may be kept waiting.
+WAITING = {
+    "git pull || true": "git",
+    "cd course && git -C ~/a pull -q; true": "git",
+    "mkdir x; if ! /usr/bin/curl -fsS https://a > b; then echo no; fi; true": "curl",
+    "A=1 wget -q https://a || true": "wget",
+    "(cd course; gitpuller https://a main course) || true": "gitpuller",
+    # Kubernetes waits for whoever holds its outputs.
+    "gitpuller https://a main course &": "gitpuller",
+    "git pull > log 2>&1; sleep 9 > log 2>&1 &": "git",
+    "timeout 9 git pull || git clone https://a || true": "git",
+    "timeout 60 git pull || true": "",
+    "timeout 60 \\\n  gitpuller https://a main course || true": "",
+    "timeout 60 sh -c 'cd course; git pull' || true": "",
+    "curl -fsS --max-time 20 https://a || true": "",
+    "curl -sm 20 https://a || wget --timeout=9 https://a || true": "",
+    "git config --global user.name ada; git status || true": "",
+    "echo git pull; true # git pull": "",
+    "(cd course; git pull) > ~/log 2>&1 &": "",
+    "mkdir x; cd x && git pull &> ~/log &": "",
+}
 
 
 @pytest.mark.parametrize("command", HARMLESS, ids=str)
@@ -40,6 +73,13 @@ def test_a_hook_that_can_fail(command: list[str]) -> None:
     assert not is_harmless(command)
 
 
+@pytest.mark.parametrize("script", WAITING)
+def test_a_hook_that_may_not_end(script: str) -> None:
+    said = f"{WAITING[script]} may wait for ever for an answer, and the server with it"
+    assert judge_hook(["sh", "-c", script]) == (said if WAITING[script] else "")
+
+
+RAW = "https://raw.githubusercontent.com/a/b"
 LOOKS = {
     "bound": unquoted_bound,
     "url": unpinned_url,
@@ -81,6 +121,27 @@ LINES = {
     "RUN git clone -b v1 https://example.org/a": {},
     "RUN git clone https://example.org/a && cd a && git checkout 0604373": {},
     "RUN git clone https://example.org/a": {"url": ["1:15 https://example.org/a"]},
+    "RUN git clone git@example.org:a/b.git && true": {"url": ["1:15 git@example.org:a/b.git"]},
+    "RUN git clone --depth 1 \\\n  https://example.org/a": {"url": ["2:3 https://example.org/a"]},
+    "RUN git clone --depth 1 -b v1 git@example.org:a/b.git": {},
+    "RUN pip install git+ssh://git@example.org/a": {"url": ["1:17 git+ssh://git@example.org/a"]},
+    "RUN pip install git+ssh://git@example.org/a@main": {"url": ["1:17 git+ssh://git@example.org/a@main"]},
+    "RUN pip install git+ssh://git@example.org/a@v1 git+https://user@example.org/a@0604373#egg=a": {},
+    f"RUN curl -O {RAW}/gh-pages/a": {"url": [f"1:13 {RAW}/gh-pages/a"]},
+    f"RUN curl -O {RAW}/refs/heads/v1/a": {"url": [f"1:13 {RAW}/refs/heads/v1/a"]},
+    f"RUN curl -O {RAW}/0604373/a {RAW}/v1.2/a {RAW}/refs/tags/a/a": {},
+    "RUN curl -fsSL https://example.org/setup_20.x | bash -": {"url": ["1:16 https://example.org/setup_20.x"]},
+    "RUN curl -fsSL https://example.org/a \\\n | sudo -E /bin/bash -": {"url": ["1:16 https://example.org/a"]},
+    "RUN bash <(wget -qO- https://example.org/a) && true": {"url": ["1:22 https://example.org/a"]},
+    'RUN sh -c "$(curl https://example.org/a)"': {"url": ["1:19 https://example.org/a"]},
+    "RUN curl https://example.org/latest/a | sh": {"url": ["1:10 https://example.org/latest/a"]},
+    "RUN curl https://example.org/1.2/a | sh && curl https://example.org/a | tar x": {},
+    "RUN pip install \\\n  # bounds\n\n  numpy>=2 \\\n  && true": {"bound": ["4:3 numpy>=2"]},
+    "RUN <<EOF\npip install a\n# b\necho a>=2\nEOF": {},
+    "FROM quay.io/condaforge/mambaforge:24": {"root": ["1:6 root"]},
+    "FROM nvcr.io/nvidia/cuda:12.4.1-base": {"root": ["1:6 root"]},
+    "FROM localhost:5000/library/debian@sha256:00": {"root": ["1:6 root"]},
+    "FROM registry.example.org/school/python:1": {},
 }  # fmt: skip
 
 
@@ -94,3 +155,13 @@ def test_what_is_found_in_a_dockerfile(text: str) -> None:
     bases = find_sources(instructions, {})
     found["base"] = [f"{each.place} {each.name}" for each in bases if is_unpinned(each.name)]
     assert {name: what for name, what in found.items() if what} == LINES[text]
+
+
+def test_a_build_of_one_stage_sees_no_later_one() -> None:
+    instructions = parse_dockerfile("FROM a AS b\nUSER 1\nFROM b as C\nUSER 0\nFROM b\nUSER 1\n")
+    lines = {
+        target: [each.line for each in up_to(target, instructions)]
+        for target in ("b", "1", "c", "2", "", "as")
+    }
+    whole = [1, 2, 3, 4, 5, 6]
+    assert lines == {"b": [1, 2], "1": whole[:4], "c": whole[:4], "2": whole, "": whole, "as": whole}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fast import test_check_render
-from hubops.cli.in_git import read_plain_in_git
-from hubops.desired.model import Findings
+from hubops.cli.in_git import read_in_git
+from hubops.desired.model import Findings, InGit
 from hubops.desired.problems import find_problems
 from hubops.desired.rules.registry import REGISTRY, Registry
 
@@ -23,14 +23,18 @@ VALID = FAULTS / "valid"
 # What went wrong in repositories of hubs that were studied, as far as files show it, and the faults that are like it.
 INCIDENTS = {
     "a tag of digits became a number, one with an e became another": ["tag-of-digits", "tag-like-an-exponent"],
-    "a tag was never filled in": ["tag-that-was-never-filled-in"],
+    "a tag was never filled in": [
+        "tag-that-was-never-filled-in", "tag-set-on-deployment", "tag-in-another-file-than-its-name",
+        "tag-of-a-profile-that-was-never-filled-in",
+    ],
     "a hub asked for an image whose source was deleted": ["image-whose-source-was-deleted"],
     "a hub image that nobody builds": ["hub-image-that-nobody-builds", "named-image-that-nobody-builds"],
     "users, storage size and a hook were edited in files that were not read any more": [
-        "values-in-a-file-that-nobody-reads", "values-with-another-ending", "key-in-the-wrong-place",
+        "values-in-a-file-that-nobody-reads", "values-in-a-directory-beside", "values-with-another-ending", "key-in-the-wrong-place",
     ],
     "a postStart hook blocked servers, a dozen times": [
         "hook-that-may-fail", "hook-whose-script-may-fail", "hook-in-a-profile", "hook-that-stops-at-the-first-error",
+        "hook-with-errexit-by-its-name", "hook-that-exits", "hook-that-may-wait-for-ever",
     ],
     "a hook was to fail gracefully, with || and no shell": ["hook-with-an-operator-and-no-shell"],
     "the base image was pinned wrongly, or not at all": ["base-without-a-tag", "base-with-a-moving-tag"],
@@ -38,19 +42,23 @@ INCIDENTS = {
     "the namespace was that of another hub": ["two-hubs-in-one-namespace"],
     "a timeout had no unit, or one too many": ["timeout-with-a-unit"],
     "one of three places was missed": ["unknown-prover", "values-of-no-cluster", "unknown-stage"],
-    "secrets were committed in clear": ["secrets-in-clear", "secrets-committed-before-git-crypt"],
+    "secrets were committed in clear": [
+        "secrets-in-clear", "secrets-committed-before-git-crypt", "secret-in-values-mended-since", "password-in-a-text",
+    ],
     "the attributes file was misnamed, and encrypted nothing": ["attributes-file-with-a-slip"],
     "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
     "certificates were not renewed, and nothing said so": ["annotation-of-an-old-cert-manager"],
     "the list of users was badly indented": ["people-with-wrong-indentation", "key-with-wrong-indentation"],
-    "users were listed twice": ["person-twice", "person-twice-in-other-letters"],
+    "users were listed twice": [
+        "person-twice", "person-twice-in-other-letters", "person-twice-in-values", "person-twice-in-a-logins-own-list",
+    ],
     "the chart's name was copied from another hub": ["chart-name-copied"],
     "callback, base URL or metrics path were those of another hub": [
         "callback-of-another-hub", "path-of-another-hub", "metrics-of-another-hub",
     ],
     "a bound without quotes was a redirection": ["bound-without-quotes"],
-    "images ended as root": ["image-that-ends-as-root"],
-    "URLs in builds moved": ["url-that-moves", "url-without-a-checksum", "package-of-no-commit"],
+    "images ended as root": ["image-that-ends-as-root", "image-whose-target-is-root"],
+    "URLs in builds moved": ["url-that-moves", "script-from-a-url", "url-without-a-checksum", "package-of-no-commit"],
     # What the validation of a large fleet did not see.
     "of a cluster only the first hub was validated, of a chart's schema only one of 95": ["fault-in-the-last-hub"],
     "who may log in was judged file by file, not merged": [
@@ -58,7 +66,7 @@ INCIDENTS = {
     ],
     "the values of secrets were not validated": ["key-of-secrets-with-a-slip", "secret-of-another-type"],
     "nobody looked whether an image exists": ["image-of-a-profile-that-nobody-builds", "unknown-image"],
-    "domains were not unique": ["two-hubs-on-one-address"],
+    "domains were not unique": ["two-hubs-on-one-address", "two-hubs-on-one-address-in-other-letters"],
     "files lay around that no hub listed": ["secrets-of-no-hub", "values-of-no-stage", "hub-as-a-file"],
     "names and namespaces followed no rule": ["hub-with-a-capital", "namespace-with-a-dot", "namespace-of-the-cluster"],
     "charts were stale": ["lock-of-another-version", "chart-of-another-version", "lock-missing"],
@@ -98,8 +106,8 @@ def read_expected(fault: Path) -> Expected:
     return Expected(frozenset(found), tuple(parts))
 
 
-def lay(fault: Path, root: Path) -> tuple[str, ...]:
-    """The valid repository with a fault over it; gives the files that git has unencrypted."""
+def lay(fault: Path, root: Path) -> InGit:
+    """The valid repository with a fault over it; gives what git has."""
     shutil.copytree(VALID, root, dirs_exist_ok=True)
     for name in ("Chart.yaml", "values.yaml", "values.schema.json"):
         (root / "charts/jupyterhub").mkdir(parents=True, exist_ok=True)
@@ -111,7 +119,7 @@ def lay(fault: Path, root: Path) -> tuple[str, ...]:
     shutil.copytree(fault, root, dirs_exist_ok=True, ignore=beside)
     for name in (fault / "remove").read_text().splitlines() if (fault / "remove").exists() else ():
         shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
-    return asyncio.run(read_plain_in_git(root))
+    return asyncio.run(read_in_git(root))
 
 
 def commit(root: Path) -> None:
@@ -139,14 +147,14 @@ def test_the_valid_repository_has_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", faults(FAULTS), ids=lambda path: path.name)
 def test_each_fault_is_found_by_its_rule_and_by_no_other(fault: Path, tmp_path: Path) -> None:
-    plain, expected = lay(fault, tmp_path), read_expected(fault)
-    findings = find_problems(tmp_path, (), plain)
+    in_git, expected = lay(fault, tmp_path), read_expected(fault)
+    findings = find_problems(tmp_path, (), in_git)
     assert seen(findings) == expected.found
     for rule, part in expected.parts:
         assert any(part in str(each.error()) for each in findings.problems if each.rule == rule), part
     assert "canary" not in str(findings)
     for name in {rule for rule, _ in expected.found}:
-        left = seen(find_problems(tmp_path, (), plain, without(name)))
+        left = seen(find_problems(tmp_path, (), in_git, without(name)))
         assert left == {each for each in expected.found if each[0] != name}
 
 

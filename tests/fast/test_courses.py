@@ -14,7 +14,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from hubops.desired.rules.hooks import is_harmless
+from hubops.desired.rules.hooks import judge_hook
 
 PROJECT = Path(__file__).parents[2]
 IMAGE = PROJECT / "user-images/earth"
@@ -142,4 +142,6 @@ def test_the_hook_that_the_pages_show_passes_the_check() -> None:
         if "lifecycleHooks" in token.content and token.type == "fence"
     ]
     [values] = shown
-    assert is_harmless(values["jupyterhub"]["singleuser"]["lifecycleHooks"]["postStart"]["exec"]["command"])
+    assert not judge_hook(
+        values["jupyterhub"]["singleuser"]["lifecycleHooks"]["postStart"]["exec"]["command"]
+    )

@@ -14,7 +14,7 @@ from fast.memory_api import MemoryApi
 from hubops import run as run_stages
 from hubops.cli import disable, verify
 from hubops.cli.edge import edge_values
-from hubops.desired.model import Cluster, Hub
+from hubops.desired.model import Cluster, Fleet, Hub
 from hubops.desired.repository import load_fleet
 from hubops.errors import RefusedError, UsageError
 from hubops.execute.content import forget_content, read_deployed
@@ -175,7 +175,7 @@ HUB = Hub(
     "earth", directory=Path(), stage="staging", cluster=Cluster("local", local=True), image="earth", release="earth",
     namespace="earth", path="/earth/", prefix="", values={}, proved_by="staging", disabled="Until winter",
 )  # fmt: skip
-FLEET: Any = SimpleNamespace(root=Path("/nowhere"), hubs={})
+FLEET = Fleet(Path("/nowhere"), registry="", image_name="", hubs={"earth": HUB}, images={})
 WAYS: Any = None  # nobody asks another cluster
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fast.deploys import F, P, history, record
 from fast.volumes import claim
+from hubops.desired.model import Cluster
 from hubops.desired.repository import load_fleet
 from hubops.errors import RefusedError
 from hubops.execute.restore import wanted
@@ -60,8 +61,8 @@ def test_a_hub_that_proves_another_stays() -> None:
 
 def test_a_hub_in_a_namespace_of_another_stays() -> None:
     fleet = load_fleet(GOOD)
-    course = fleet.hubs["course"]
-    other = replace(course, name="twin")
+    course = replace(fleet.hubs["course"], cluster=Cluster("campus", context="campus-admin"))
+    other = replace(course, name="twin", cluster=Cluster("under another name", context="campus-admin"))
     with pytest.raises(RefusedError, match="shares its namespace"):
         require_removable(replace(fleet, hubs={**fleet.hubs, "twin": other}), course, Remains(()))
 

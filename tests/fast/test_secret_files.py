@@ -102,13 +102,27 @@ def test_secrets_in_plain_are_named(repository: Path) -> None:
 
 
 def test_one_secret_in_plain_between_encrypted_ones_has_its_place(repository: Path) -> None:
-    login = f"GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: fine, y: '', z: }}, "
+    login = f"GitHubOAuthenticator: {{client_secret: {CANARY}, x_unencrypted: {{a: fine, client_secret: {CANARY}}}, y: '', z: }}, "
     (repository / FILE).write_text(encrypted(login=login))
-    found = only(find_problems(repository))
-    assert (found.what, found.where) == ("this is plain between encrypted values", f"{FILE}:6:37")
+    found = find_problems(repository).problems
+    assert {each.what for each in found} == {"this is plain between encrypted values"}
+    assert [each.where for each in found] == [f"{FILE}:6:37", f"{FILE}:6:90"]
     assert CANARY not in str(found)
-    (repository / FILE).write_text(encrypted(metadata="encrypted_regex: ^secretToken$", login=login))
+
+
+def test_sops_may_leave_a_part_in_plain_but_no_secret(repository: Path) -> None:
+    metadata = "encrypted_regex: ^secretToken$"
+    login = f"GitHubOAuthenticator: {{client_id: {CANARY}, allowed_organizations: [school]}}, "
+    (repository / FILE).write_text(encrypted(metadata=metadata, login=login))
     assert find_problems(repository) == Findings()
+    login = f"GitHubOAuthenticator: {{client_id: a, client_secret: {CANARY}}}, LTI: {{shared_secret: 4711}}, "
+    (repository / FILE).write_text(encrypted(metadata=metadata, login=login))
+    found = find_problems(repository).problems
+    assert {(each.rule, each.where) for each in found} == {
+        ("partly-plain-secrets", f"{FILE}:6:51"),
+        ("partly-plain-secrets", f"{FILE}:6:86"),
+    }
+    assert CANARY not in str(found)
 
 
 def test_secrets_without_hubops_token_are_named(repository: Path) -> None:

@@ -9,7 +9,7 @@ import click
 
 from hubops import __version__
 from hubops.cli import running
-from hubops.cli.in_git import read_plain_in_git
+from hubops.cli.in_git import read_in_git
 from hubops.cli.main import format_error
 from hubops.cli.manifests import render
 from hubops.cli.progress import progress
@@ -51,8 +51,8 @@ def command(hubs: tuple[str, ...], form: str, rendered: bool, versions: tuple[st
     minors = [_minor(version) for version in versions]
     if minors and not rendered:
         raise UsageError("--kubernetes says nothing without --render", hint="Add --render.")
-    plain = asyncio.run(read_plain_in_git(root))
-    findings = find_problems(root, hubs, plain, render=partial(_rendered, minors) if rendered else None)
+    in_git = asyncio.run(read_in_git(root))
+    findings = find_problems(root, hubs, in_git, render=partial(_rendered, minors) if rendered else None)
     click.echo(_formatted(findings, form))
     if findings.problems:
         sys.exit(RepositoryError.exit_code)

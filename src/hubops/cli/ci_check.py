@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from hubops.cli.in_git import read_plain_in_git
+from hubops.cli.in_git import read_in_git
 from hubops.cli.manifests import render
 from hubops.clients.git import Git
 from hubops.clients.helm import Helm, open_home
@@ -90,7 +90,7 @@ async def _with_charts(look: Look, hubs: Sequence[Hub], emit: Emit) -> AsyncIter
     with Changes(root, {}).tried() as copy, open_home(copy.parent / "helm") as home:
         helm = Helm(program, None, home, emit, redactor)
         failed = await fetch_charts(copy, missing, helm, emit)
-        yield Look(copy, (), await read_plain_in_git(root)), failed
+        yield Look(copy, (), await read_in_git(root)), failed
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hubops import digest, run
 from hubops.cli import running
 from hubops.cli.ci_check import check_files, check_manifests
 from hubops.cli.docs import build_docs
-from hubops.cli.in_git import read_plain_in_git
+from hubops.cli.in_git import read_in_git
 from hubops.cli.machine import load_workshop, project, registry_of
 from hubops.cli.plan import plan_from
 from hubops.cli.progress import progress
@@ -60,7 +60,7 @@ def command(base: str, junit: Path | None, images: Path | None) -> None:
 
 async def _pull_request(root: Path, base: str, tried: list[Tried], emit: Emit) -> list[Outcome]:
     """What there is to tell; adds to `tried` the images that did well."""
-    look = Look(root, (), await read_plain_in_git(root))
+    look = Look(root, (), await read_in_git(root))
     checked = check_files(look)
     docs = await _docs(root, emit)
     if any(found.result is Result.REFUSED for found in checked):

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients import process
@@ -187,6 +189,31 @@ class Git:
         committed = await self._attempt(*words, "HEAD", "--", directory)
         names = [*staged.stdout.split("\0"), *committed.stdout.split("\0")]
         return sorted({name.removeprefix("HEAD:") for name in names if name})
+
+    async def texts_before(self, *patterns: str) -> list[tuple[str, str]]:
+        """Files that were committed or staged otherwise than they lie here: their names, and what git has.
+
+        Raises:
+            ProgramError: git cannot read the repository.
+        """
+        words = ("diff", "--raw", "--no-abbrev", "-z", "--no-renames", "--relative")
+        staged, committed = await asyncio.gather(
+            self._run(*words, "--", *patterns), self._attempt(*words, "HEAD", "--", *patterns)
+        )
+        # Before the first commit there is no HEAD, and nothing is said.
+        parts = f"{staged}{committed.stdout}".split("\0")
+        found = {(name, line.split()[2]) for line, name in pairwise(parts) if line.startswith(":100")}
+        texts = await self._blobs({blob for _, blob in found if blob.strip("0")})
+        return sorted((name, texts[blob]) for name, blob in found if blob in texts)
+
+    async def _blobs(self, names: Collection[str]) -> dict[str, str]:
+        if not names:
+            return {}
+        mark = uuid4().hex
+        words = ("git", "-C", self._root, "cat-file", f"--batch={mark} %(objectname)")
+        shown = await process.run(words, stdin="".join(f"{name}\n" for name in names).encode())
+        heads_and_texts = (part.partition("\n") for part in shown.split(f"{mark} ")[1:])
+        return {head: text.removesuffix("\n") for head, _, text in heads_and_texts}
 
     async def export(self, ref: str, target: Path) -> None:
         """Write the files of `root` but secrets/ as they were at a commit into a new directory.

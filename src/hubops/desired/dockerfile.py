@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: `text` is all behind its word, over several lines; comments within are blanks."""
+    """One instruction: `text` is all behind its word, over several lines; comments within are blanks that go on."""
 
     word: str
     text: str
@@ -51,7 +51,7 @@ def _instructions(lines: list[str]) -> Iterator[Instruction]:
             continue
         length = _length(lines, number)
         inner = [
-            " " * len(line) if line.lstrip().startswith("#") else line
+            f"{' ' * (len(line) - 1)}\\" if _is_blank(line) else line
             for line in lines[number + 1 : number + length]
         ]
         text = "\n".join([lines[number][begin.end() :], *inner])
@@ -72,5 +72,8 @@ def _length(lines: list[str], first: int) -> int:
 
 def _goes_on(line: str, *, is_first: bool) -> bool:
     """Comments and empty lines within an instruction do not end it."""
-    blank = not line.strip() or line.lstrip().startswith("#")
-    return line.rstrip().endswith("\\") or (blank and not is_first)
+    return line.rstrip().endswith("\\") or (_is_blank(line) and not is_first)
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")

@@ -26,6 +26,11 @@ class Cluster:
     url: str = ""
     kubernetes: str = ""
 
+    @property
+    def identity(self) -> str:
+        """The same for two names that lead to one cluster."""
+        return self.context or self.name
+
 
 @dataclass(frozen=True)
 class People:
@@ -177,6 +182,18 @@ class ImageReference:
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.pinned_tag}"
+
+
+@dataclass(frozen=True)
+class InGit:
+    """What only git can tell of a repository.
+
+    `plain` are the files below secrets/ that were committed or staged unencrypted; `values` the names and
+    texts of files of values that were committed or staged otherwise than they lie here.
+    """
+
+    plain: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubops.desired.charts import Charts
-from hubops.desired.hub_check import broken, check_hub, look_at, problem_of
+from hubops.desired.hub_check import broken, look_at, problem_of
 from hubops.desired.manifests.given import can_be_rendered
 from hubops.desired.manifests.model import Rendering
-from hubops.desired.model import Findings, Fleet, Hub, Problem
+from hubops.desired.model import Findings, InGit, Problem
 from hubops.desired.repository import read_fleet
 from hubops.desired.rules.registry import REGISTRY, Registry
 from hubops.desired.rules.switches import Switch, Switched, apply_switches, read_switches
@@ -17,12 +17,13 @@ from hubops.errors import RepositoryError
 
 Render = Callable[[Sequence[HubView]], Mapping[str, Sequence[Rendering]]]
 """Gives what helm makes of hubs, by name."""
+UNASKED = InGit()
 
 
 def find_problems(
     root: Path,
     names: Collection[str] = (),
-    plain_in_git: Iterable[str] = (),
+    in_git: InGit = UNASKED,
     registry: Registry = REGISTRY,
     render: Render | None = None,
 ) -> Findings:
@@ -33,7 +34,7 @@ def find_problems(
     Raises:
         RepositoryError, UsageError: as `Look`.
     """
-    look = Look(root, names, plain_in_git, registry)
+    look = Look(root, names, in_git, registry)
     return look.findings(render(look.ready()) if render else {})
 
 
@@ -49,19 +50,16 @@ class Look:
         self,
         root: Path,
         names: Collection[str] = (),
-        plain_in_git: Iterable[str] = (),
+        in_git: InGit = UNASKED,
         registry: Registry = REGISTRY,
     ) -> None:
-        """Look at the hubs of those names; none means all.
-
-        `plain_in_git` are the files below secrets/ that git has unencrypted, which only git can tell.
-        """
+        """Look at the hubs of those names; none means all."""
         self._names, self._registry = frozenset(names), registry
         self._reading = read_fleet(root)
         self.fleet, files = self._reading.fleet, self._reading.files
         charts = Charts(root)
         hubs = [self.fleet.require_hub(name) for name in names] or list(self.fleet.hubs.values())
-        self._view = FleetView(self.fleet, files, tuple(plain_in_git), registry.by_name)
+        self._view = FleetView(self.fleet, files, in_git, registry.by_name)
         self._looked = [look_at(self.fleet, hub, charts, files.wrong, registry) for hub in hubs]
 
     def ready(self) -> list[HubView]:
@@ -72,7 +70,7 @@ class Look:
         """Everything that is wrong, each thing once; manifests of those hubs that helm has rendered."""
         switched = self._switched(renderings)
         idle = self._idle(switched, {*self.fleet.hubs} - {*renderings})
-        late = [_located(each, self._view) for each in broken(self._registry.of_switches, idle)]
+        late = [located(each, self._view) for each in broken(self._registry.of_switches, idle)]
         problems = tuple(each for each in (*switched.problems, *late) if self._is_wanted(each))
         return Findings(problems, (*dict.fromkeys(self._notes()), *_told(switched)))
 
@@ -81,7 +79,7 @@ class Look:
             *broken(self._registry.of_reading, self._reading),
             *broken(self._registry.of_fleet, self._view),
         ]
-        problems = [_located(each, self._view) for each in errors]
+        problems = [located(each, self._view) for each in errors]
         for one in self._looked:
             problems += one.findings.problems
             if rendered := renderings.get(one.view.hub.name):
@@ -109,24 +107,6 @@ class Look:
         return not self._names or not problem.hubs or bool({*problem.hubs} & self._names)
 
 
-def require_valid(fleet: Fleet, hub: Hub) -> None:
-    """Refuse a hub that `hubops check` has something against, before anything is touched.
-
-    Raises:
-        RepositoryError: the first thing that is wrong; says how many more there are.
-    """
-    found = check_hub(fleet, hub, Charts(fleet.root)).problems
-    problems = apply_switches(found, read_switches(fleet, REGISTRY.by_name)).problems
-    if not problems:
-        return
-    error = problems[0].error()
-    if more := len(problems) - 1:
-        error.hint = (
-            f"{error.hint} There {'is' if more == 1 else 'are'} {more} more: hubops check {hub.name}".lstrip()
-        )
-    raise error
-
-
 def _concerns(switch: Switch, hubs: Collection[str]) -> bool:
     """Whether a switch may be for one of these hubs."""
     return switch.hub in hubs if switch.hub else bool(hubs)
@@ -137,8 +117,10 @@ def _told(switched: Switched) -> list[str]:
     return [f"ignored: {number} of {each.rule} ({each.place}: {each.reason})" for each, number in taken]
 
 
-def _located(error: RepositoryError, view: FleetView) -> Problem:
-    """A problem of the hubs whose files, or whose image, it is about."""
+def located(error: RepositoryError, view: FleetView) -> Problem:
+    """A problem of the hubs that it names, or whose files or image it is about."""
+    if error.hubs:
+        return problem_of(error, error.hubs)
     directory, _, rest = error.where.split(":")[0].partition("/")
     name = rest.split("/")[0]
     if directory.endswith("images"):

@@ -6,7 +6,8 @@ from hubops.desired.files import SecretFile
 from hubops.desired.model import Hub
 from hubops.desired.probe import SERVICE_NAME
 from hubops.desired.schema import dotted
-from hubops.desired.secret_files import SecretState, plain_places
+from hubops.desired.secret_files import SecretState
+from hubops.desired.secret_forms import plain_places
 from hubops.desired.values import find_value, path_below
 from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
@@ -22,7 +23,10 @@ def check_secrets(hub: Hub, file: SecretFile) -> Iterator[RepositoryError]:
     elif file.state is SecretState.PLAIN:
         yield plain(file.name)
     elif file.state is SecretState.SOPS:
-        what, why = "this is plain between encrypted values", "it was put in without sops"
+        what, why = (
+            "this is plain between encrypted values",
+            "it was put in without sops, or .sops.yaml leaves it out",
+        )
         hint = f"Replace what was there, for it is in git's history; edit with: sops edit {file.name}"
         yield from (
             RepositoryError(what, where=where, why=why, hint=hint, rule="partly-plain-secrets")

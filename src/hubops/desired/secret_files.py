@@ -10,14 +10,12 @@ from hubops.desired.values import leaves
 from hubops.desired.yaml import Document
 
 _GIT_CRYPT = b"\0GITCRYPT\0"
-_METADATA = "sops"
+METADATA = "sops"
 _ENCRYPTED = re.compile(r"ENC\[.*,type:(\w+)\]", re.DOTALL)
 # One of these is in every file that git-crypt or sops encrypted, whatever its kind.
 ENCRYPTED_MARKS = ("GITCRYPT", "ENC[AES256_GCM,")
 STAND_IN = "0" * 64  # hexadecimal, and as long as any secret must be
 _STAND_INS: Values = {"str": STAND_IN, "int": 1, "float": 1.5, "bool": True}
-# With one of these sops leaves a part in plain on purpose.
-_PARTLY = ("encrypted_regex", "unencrypted_regex", "encrypted_suffix", "encrypted_comment_regex")
 
 
 class SecretState(Enum):
@@ -42,42 +40,30 @@ def classify(content: bytes | None, document: Document, attributes: str = "") ->
     if is_locked(content):
         return SecretState.GIT_CRYPT_LOCKED
     value = document.value
-    metadata = value.get(_METADATA) if isinstance(value, dict) else None
+    metadata = value.get(METADATA) if isinstance(value, dict) else None
     # Who puts decrypted values back beside the metadata has nothing encrypted.
-    if isinstance(metadata, dict) and any(_is_encrypted(leaf) for _, leaf in leaves(_own(value))):
+    if isinstance(metadata, dict) and any(is_encrypted(leaf) for _, leaf in leaves(own_values(value))):
         return SecretState.SOPS
     return SecretState.GIT_CRYPT_OPEN if _is_git_crypt(document.file, attributes) else SecretState.PLAIN
-
-
-def plain_places(document: Document) -> list[str]:
-    """Where a file that sops encrypts as a whole has something in plain: it was put in without sops."""
-    metadata = document.value[_METADATA]
-    if any(key in metadata for key in _PARTLY):
-        return []
-    suffix = metadata.get("unencrypted_suffix") or "_unencrypted"
-    return [
-        document.place(*path)
-        for path, leaf in leaves(_own(document.value))
-        if leaf not in (None, "") and not _is_encrypted(leaf)
-        if not any(str(part).endswith(suffix) for part in path)
-    ]
 
 
 def with_stand_ins(value: Any) -> Any:
     """The content of a file of secrets, with a stand-in of the same type for each value."""
     if isinstance(value, dict):
-        return {key: with_stand_ins(item) for key, item in value.items() if key != _METADATA}
+        return {key: with_stand_ins(item) for key, item in value.items() if key != METADATA}
     if isinstance(value, list):
         return [with_stand_ins(item) for item in value]
     match = _ENCRYPTED.fullmatch(value) if isinstance(value, str) else None
     return value and _STAND_INS.get(match[1] if match else type(value).__name__, STAND_IN)
 
 
-def _own(value: Values) -> Values:
-    return {key: item for key, item in value.items() if key != _METADATA}
+def own_values(value: Values) -> Values:
+    """What a file of secrets holds, without what sops adds."""
+    return {key: item for key, item in value.items() if key != METADATA}
 
 
-def _is_encrypted(leaf: Any) -> bool:
+def is_encrypted(leaf: Any) -> bool:
+    """Whether sops encrypted a value."""
     return isinstance(leaf, str) and _ENCRYPTED.fullmatch(leaf) is not None
 
 

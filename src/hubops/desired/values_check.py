@@ -11,6 +11,7 @@ from hubops.desired.image_check import place_of_image
 from hubops.desired.model import Hub, ImageReference, Values
 from hubops.desired.places import place_of
 from hubops.desired.probe import probe_values
+from hubops.desired.replaced_keys import REPLACED
 from hubops.desired.schema import Fault, dotted
 from hubops.desired.secret_files import STAND_IN, SecretState, with_stand_ins
 from hubops.desired.values import image_names, merge, prefixed, render_values
@@ -142,9 +143,13 @@ def _why(fault: Fault, chart: Chart) -> str:
 
 
 def _hint(fault: Fault, hub: Hub, key: str) -> str:
-    """The embedded chart knows a part of upstream's keys and values."""
+    """The embedded chart knows a part of upstream's keys and values, and none that upstream itself gave up."""
     if fault.rule not in {"unknown", "enum"}:
         return fault.hint
+    version = tuple(map(int, UPSTREAM[0].split(".")))
+    for each in REPLACED:
+        if fault.rule == "unknown" and each.key == dotted(fault.path) and each.since <= version:
+            return f"Write {each.instead}: the upstream chart took {each.key} before {each.version} only."
     number = [key_of(each) for each in hub.chart.value["dependencies"]].index(key)
     lines = [
         f"{hub.chart.place('dependencies', number, field)} {field}: {value}"

@@ -25,7 +25,8 @@ def require_removable(fleet: Fleet, hub: Hub, remains: Remains) -> None:
     beside = sorted(
         other.name
         for other in fleet.hubs.values()
-        if other.name != hub.name and (other.cluster, other.namespace) == (hub.cluster, hub.namespace)
+        if other.name != hub.name
+        and (other.cluster.identity, other.namespace) == (hub.cluster.identity, hub.namespace)
     )
     if beside:
         raise RefusedError(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from hubops.desired.deployable import require_own_namespace
 from hubops.desired.images import require_image
 from hubops.desired.model import Cluster, Fleet, Hub
 from hubops.desired.values import image_names
@@ -49,9 +50,10 @@ class Ways:
 async def deploy_in_turn(fleet: Fleet, hub: Hub, session: Session, terms: Terms, ways: Ways) -> Deployed:
     """Deploy a hub if the hub that proves it has proved it, wherever that one runs; as `deploy`.
 
-    One that is disabled is stopped instead.
+    One that is disabled is stopped instead, unless another hub runs where it would.
     """
     if hub.disabled:
+        require_own_namespace(fleet, hub)
         decision = Decision(Course.DISABLED, hub.disabled)
         return Deployed(decision, Made(stopped=await disable(hub, session)))
     try:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from hubops.desired.deployable import require_valid
 from hubops.desired.model import Fleet, Hub
-from hubops.desired.problems import require_valid
 from hubops.desired.values import image_names, render_values
 from hubops.errors import RefusedError
 from hubops.events import Remark

@@ -2,49 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hubops.desired.chart_lock import exact_version
 from hubops.desired.model import Hub, Problem, Values
+from hubops.desired.replaced_keys import REPLACED
 from hubops.desired.values import JUPYTERHUB
 from hubops.errors import RepositoryError, UsageError
 from hubops.scaffold.hub_files import lock_text
 from hubops.scaffold.rewrite import rewrite
-
-
-@dataclass(frozen=True)
-class Replaced:
-    """A key that the upstream chart took before `since`, and what says the same now."""
-
-    key: str
-    since: tuple[int, int, int]
-    instead: str
-
-
-# What the upstream chart's NOTES.txt refused at each of these versions, and its changelog tells. Its schema does
-# not know most of them; where it does, the templates refuse them.
-REPLACED = (
-    Replaced("auth", (0, 11, 0), "hub.config, by the authenticator's class"),
-    Replaced("hub.extraConfigMap", (1, 0, 0), "custom"),
-    Replaced("hub.uid", (1, 0, 0), "hub.containerSecurityContext.runAsUser"),
-    Replaced("hub.imagePullSecret", (1, 0, 0), "imagePullSecret, for the whole chart"),
-    Replaced("singleuser.imagePullSecret", (1, 0, 0), "imagePullSecret, for the whole chart"),
-    Replaced("proxy.containerSecurityContext", (1, 0, 0), "proxy.chp.containerSecurityContext"),
-    Replaced("proxy.networkPolicy", (1, 0, 0), "proxy.chp.networkPolicy and proxy.traefik.networkPolicy"),
-    Replaced("proxy.pdb", (1, 0, 0), "proxy.chp.pdb"),
-    Replaced(
-        "singleuser.cloudMetadata.enabled",
-        (1, 0, 0),
-        "singleuser.cloudMetadata.blockWithIptables, with the opposite value",
-    ),
-    Replaced("hub.fsGid", (2, 0, 0), "hub.podSecurityContext.fsGroup"),
-    Replaced(
-        "rbac.enabled",
-        (2, 0, 0),
-        "rbac.create and serviceAccount.create of hub, proxy.traefik, scheduling.userScheduler, prePuller.hook",
-    ),
-    Replaced("httpRoute.gateway", (5, 0, 0), "httpRoute.parentRefs, a list with kind: Gateway and name"),
-)
 
 
 def upgraded_files(hub: Hub, version: str) -> dict[str, bytes | None]:
@@ -78,7 +43,7 @@ def find_replaced(hub: Hub, version: str) -> Iterator[Problem]:
     new = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     for each in (each for each in REPLACED if each.since <= new):
         what = f"{each.key} is no key of the chart {JUPYTERHUB} any more"
-        why = f"since {'.'.join(map(str, each.since))} the chart says it otherwise"
+        why = f"since {each.version} the chart says it otherwise"
         for where in _places(hub, tuple(each.key.split("."))):
             yield Problem(what, where, why, f"Write {each.instead}.", (hub.name,))
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from hubops.desired.model import Cluster, Hub
+from hubops.desired.model import Hub
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.errors import RepositoryError
 from hubops.names import is_reserved
 
+ONE_NAMESPACE = "one-namespace"
 _CALLBACK = "oauth_callback_url"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _NOT_ITS_OWN = "something else that hubops deploys, or the cluster has, is called so"
 _METRICS = "prometheus.io/path"
 # Where Prometheus finds the path, by chart.
@@ -93,8 +95,8 @@ def retired_annotation(view: HubView) -> Iterator[RepositoryError]:
 
 def one_address(view: FleetView) -> Iterator[RepositoryError]:
     def key(hub: Hub) -> str:
-        url = public_url(hub)
-        return url if urlsplit(url).netloc else f"{_cluster(hub.cluster)} {url}"
+        host = _host(public_url(hub))
+        return f"{host or hub.cluster.identity} {hub.path}"
 
     for hub, other in _shared(view.hubs, key):
         yield RepositoryError(
@@ -102,12 +104,13 @@ def one_address(view: FleetView) -> Iterator[RepositoryError]:
             where=hub.settings.place("url"),
             why="one address leads to one hub",
             hint="Give one of them another url.",
+            hubs=(hub.name, other.name),
         )
 
 
 def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
     def key(hub: Hub) -> str:
-        return f"{_cluster(hub.cluster)} {hub.namespace}"
+        return f"{hub.cluster.identity} {hub.namespace}"
 
     for hub, other in _shared(view.hubs, key):
         yield RepositoryError(
@@ -115,6 +118,7 @@ def one_namespace(view: FleetView) -> Iterator[RepositoryError]:
             where=hub.settings.place("namespace"),
             why="the objects of a hub have fixed names, so that a namespace holds one",
             hint="Give one of them another namespace.",
+            hubs=(hub.name, other.name),
         )
 
 
@@ -149,9 +153,10 @@ def _shared(hubs: list[Hub], key: Callable[[Hub], str]) -> Iterator[tuple[Hub, H
             yield hub, other
 
 
-def _cluster(cluster: Cluster) -> str:
-    """Two names may lead to one cluster."""
-    return cluster.context or cluster.name
+def _host(url: str) -> str:
+    """Host and port as browsers take them: in small letters, and without the port that goes without saying."""
+    parts = urlsplit(url)
+    return parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme.lower(), ""))
 
 
 def _path(url: str) -> str:
@@ -161,7 +166,7 @@ def _path(url: str) -> str:
 
 OF_FLEET = (
     Rule("one-address", "Two hubs have one host and path.", one_address),
-    Rule("one-namespace", "Two hubs are in one namespace.", one_namespace),
+    Rule(ONE_NAMESPACE, "Two hubs are in one namespace.", one_namespace),
 )
 RULES = (
     Rule("reserved-namespace", "A hub has the namespace or the name of something else.", reserved_namespace),

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from hubops.desired.dockerfile import Instruction
-from hubops.desired.dockerfile_sources import Source, familiar, find_sources
+from hubops.desired.dockerfile_sources import Source, familiar, find_sources, image_address
 from hubops.desired.image_files import BASES
+from hubops.desired.moving_urls import URL, find_moving
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView
 from hubops.errors import RepositoryError
@@ -16,13 +17,6 @@ Look = Callable[[list[Instruction]], Found]
 
 _INSTALL = re.compile(r"\b(?:pip3?|conda|mamba|micromamba|npm|apt-get|apt)\b[^&|;\n]*?\b(?:install|create|add)\b([^&|;\n]*)")  # fmt: skip
 _BOUND = re.compile(r"[A-Za-z][\w.\-\[\],]*?(?:[<>]=?\d|\s?[<>]=)[\w.*]*")
-_MOVING = r"(?:master|main|develop|latest|HEAD)"
-_URL = re.compile(r"https?://[^\s\"'\\)<>]+")
-_MOVING_URL = re.compile(rf"/{_MOVING}(?:/|\.(?:zip|tar)|$)")
-_GIT_URL = re.compile(r"git\+https?://[^\s\"'\\)<>]+")
-_GIT_REF = re.compile(rf"[^/]@(?!{_MOVING}(?:#|$))[\w./-]+(?:#.*)?$")
-_CLONE = re.compile(r"\bgit\s+clone\b[^&|;\n]*")
-_CHOSEN = re.compile(r"(?:-b|--branch)[ =]|\bgit\b[^&|;\n]*\b(?:checkout|reset|switch)\b")
 # Images that begin, and end, as root (their own documentation).
 _AS_ROOT = {"debian", "ubuntu", "alpine", "python", "fedora", "rockylinux", "almalinux", "centos", "node", "buildpack-deps", "amazonlinux", "r-base", "rocker", "continuumio", "condaforge", "nvidia"}  # fmt: skip
 _ROOT = re.compile(r"(?:root|0)(?::.*)?")
@@ -66,11 +60,11 @@ def unpinned_url(instructions: list[Instruction]) -> Found:
     """What is behind such a URL changes, and with it the image, while its tag stays."""
     for each in instructions:
         if each.word == "ADD":
-            for url in _URL.finditer(each.text):
+            for url in URL.finditer(each.text):
                 if "--checksum=" not in each.text and ".git#" not in url[0]:
                     yield each, url.start(), url[0]
         elif each.word == "RUN":
-            yield from ((each, at, what) for at, what in sorted(_moving(each.text)))
+            yield from ((each, at, what) for at, what in sorted({*find_moving(each.text)}))
 
 
 def root_at_end(instructions: list[Instruction]) -> Found:
@@ -81,8 +75,7 @@ def root_at_end(instructions: list[Instruction]) -> Found:
     for each in instructions:
         words = [word for word in each.text.split() if not word.startswith("--")]
         if each.word == "FROM" and words:
-            base = words[0].split("@")[0].split(":")[0].removeprefix("docker.io/").removeprefix("library/")
-            last = ends.get(words[0], (each, "root" if base.split("/")[0] in _AS_ROOT else ""))
+            last = ends.get(words[0], (each, "root" if _publisher(words[0]) in _AS_ROOT else ""))
             name = words[-1]
         elif each.word == "USER" and words:
             last = (each, words[0])
@@ -92,23 +85,16 @@ def root_at_end(instructions: list[Instruction]) -> Found:
         yield last[0], 0, last[1]
 
 
-def _moving(text: str) -> Iterator[tuple[int, str]]:
-    git = [found.span() for found in _GIT_URL.finditer(text)]
-    for found in _GIT_URL.finditer(text):
-        if not _GIT_REF.search(found[0]):
-            yield found.start(), found[0]
-    for found in _URL.finditer(text):
-        if _MOVING_URL.search(found[0]) and not any(begin < found.start() < end for begin, end in git):
-            yield found.start(), found[0]
-    for found in _CLONE.finditer(text):
-        if not _CHOSEN.search(text, found.start()) and (url := _URL.search(found[0])):
-            yield found.start() + url.start(), url[0]
+def _publisher(image: str) -> str:
+    """Whose image it is, or its name where it is an official one; registries have copies of both."""
+    repository, _ = image_address(image.partition("@")[0])
+    return next((part for part in repository.split("/")[1:] if part != "library"), "")
 
 
 def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
     """What Dockerfiles take from elsewhere, without a digest in the lock, and where."""
     for image in view.fleet.images.values():
-        file = f"{image.directory.relative_to(view.fleet.root).as_posix()}/Dockerfile"
+        file = view.dockerfile_of(image)
         for source in find_sources(view.dockerfiles[file], image.arguments):
             if image.bases.get(familiar(source.name)) == "":
                 yield source, f"{file}:{source.place}"
@@ -120,12 +106,24 @@ def is_unpinned(image: str) -> bool:
     return "@" not in image and "$" not in image and tag in {"", "latest"}
 
 
+def up_to(target: str, instructions: list[Instruction]) -> list[Instruction]:
+    """Without the stages behind the one of that name or number; all where there is no such stage."""
+    begins = [number for number, each in enumerate(instructions) if each.word == "FROM"]
+    for number, begin in enumerate(begins):
+        words = instructions[begin].text.lower().split()
+        name = words[-1] if words[-2:-1] == ["as"] else ""
+        if target and target.lower() in {str(number), name}:
+            return instructions[: begins[number + 1]] if number + 1 < len(begins) else instructions
+    return instructions
+
+
 def _rule(name: str, about: str, look: Look, *, what: str, why: str, hint: str) -> Rule[FleetView]:
     """A rule about every Dockerfile; {} in `what` and `hint` is what was found there."""
 
     def find(view: FleetView) -> Iterator[RepositoryError]:
-        for file, instructions in view.dockerfiles.items():
-            for each, offset, found in look(instructions):
+        for image in view.fleet.images.values():
+            file = view.dockerfile_of(image)
+            for each, offset, found in look(up_to(image.target, view.dockerfiles[file])):
                 where = f"{file}:{each.place(offset)}"
                 yield RepositoryError(what.format(found), where=where, why=why, hint=hint.format(found))
 

@@ -1,5 +1,6 @@
 """A rule about files that nobody reads: who edits one changes nothing, and is not told."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from hubops.desired.repository import STAGES
@@ -11,11 +12,16 @@ from hubops.names import did_you_mean, nearest
 
 _OF_HUB = ("Chart.yaml", "Chart.lock", "hub.yaml", "people.yaml", "values.yaml", "values.schema.json")
 _OF_CHART = ("templates/", "charts/", "crds/")
+# What is for people, and what may lie beside secrets.
+_TEXTS, _README = re.compile(r"(?i).*(\.md|\.txt|\.rst|license)"), re.compile(r"(?i)readme.*")
+# Directories at the top that may look as if hubops read hubs there, and the one that it reads.
+_OF_HUBS, _READ = re.compile(r"(?i).*(hub|config).*/"), ("hub-charts/",)
 _SHARED = ("organisation.yaml", "local.yaml")
 
 
 def dead_file(view: FleetView) -> Iterator[RepositoryError]:
-    """In the directories that hubops reads; text for people and names that begin with a dot may lie anywhere."""
+    """Text for people and names that begin with a dot may lie anywhere."""
+    yield from _beside(view)
     yield from _dead(view, "hub-charts/", [f"{name}/" for name in view.fleet.hubs])
     for hub in view.fleet.hubs:
         directory = f"hub-charts/{hub}/"
@@ -27,17 +33,37 @@ def dead_file(view: FleetView) -> Iterator[RepositoryError]:
     if SETTINGS not in view.files.wrong:
         clusters = view.fleet.settings.value.get("clusters", {})
         yield from _dead(view, "values/clusters/", [f"{name}.yaml" for name in clusters])
-    yield from _dead(view, "secrets/", [f"{hub}.yaml" for hub in view.fleet.hubs])
+    # A text here is a password more often than it is for people.
+    yield from _dead(view, "secrets/", [f"{hub}.yaml" for hub in view.fleet.hubs], _README)
     # A directory that a hub names is missing its Dockerfile, which another rule tells.
     images = {*view.fleet.images, *(name for names in view.used_images.values() for name in names)}
     shared = {path.name for image in view.fleet.images.values() for path in image.shared.values()}
     yield from _dead(view, "user-images/", [*(f"{name}/" for name in images | shared), "bases.lock"])
 
 
-def _dead(view: FleetView, directory: str, known: Iterable[str]) -> Iterator[RepositoryError]:
+def _beside(view: FleetView) -> Iterator[RepositoryError]:
+    """Files of hubs in another directory that is called after them: a layout that other tools read."""
+    for directory in view.files.entries(""):
+        if directory in _READ or not _OF_HUBS.fullmatch(directory):
+            continue
+        for name in view.files.entries(directory):
+            hub, _, ending = name.rpartition(".")
+            if hub in view.fleet.hubs and ending in {"yaml", "yml"}:
+                yield RepositoryError(
+                    f"nothing reads {directory}{name}",
+                    where=f"{directory}{name}",
+                    why=f"the values of {hub} are those in hub-charts/{hub}/",
+                    hint=f"Move what is in it to hub-charts/{hub}/values.yaml.",
+                    hubs=(hub,),
+                )
+
+
+def _dead(
+    view: FleetView, directory: str, known: Iterable[str], texts: re.Pattern[str] = _TEXTS
+) -> Iterator[RepositoryError]:
     known = [*known]
     for name in view.files.entries(directory):
-        if name in known or name.lower().endswith((".md", ".txt", ".rst", "license")):
+        if name in known or texts.fullmatch(name):
             continue
         near = nearest(name.rstrip("/"), [each.rstrip("/") for each in known])
         yield RepositoryError(

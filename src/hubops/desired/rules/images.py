@@ -5,16 +5,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubops.desired.image_check import check_images
-from hubops.desired.model import Fleet
+from hubops.desired.model import Fleet, ImageReference
+from hubops.desired.places import written_place
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView, HubView
+from hubops.desired.values import path_below
+from hubops.desired.values_check import Given
 from hubops.desired.yaml import Path
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean
 
 # Of the tool: the address in front of the hubs of the local cluster.
 _OF_NO_HUB = ("edge",)
-_PLACEHOLDER = re.compile(r"(?i)set.?by|placeholder|change.?me|to.?do|fix.?me|xxx+|your.")
+_PLACEHOLDER = re.compile(
+    r"(?i)(?<![a-z])set.?(?:by|on|at|in|during|later)(?![a-z])|placeholder|change.?me|to.?do|fix.?me|xxx+|your."
+)
 
 
 def unbuilt_image(view: HubView) -> Iterator[RepositoryError]:
@@ -42,16 +47,33 @@ def image_by_hand(view: HubView) -> Iterator[RepositoryError]:
 
 
 def placeholder_tag(view: HubView) -> Iterator[RepositoryError]:
-    for document in view.hub.documents:
-        for path, image in _mappings(document.value, ()):
-            tag = image.get("tag")
-            if isinstance(image.get("name"), str) and isinstance(tag, str) and _PLACEHOLDER.search(tag):
+    """By the merged values: one file, or the chart, names the image, and another its tag."""
+    for path, image in _merged(view):
+        for key, tag in _tags(image):
+            # What a chart has by default is written nowhere here.
+            if _PLACEHOLDER.search(tag) and (where := written_place(view.hub, (*path, key))):
                 yield RepositoryError(
                     f"the tag {tag} is a placeholder",
-                    where=document.place(*path, "tag"),
+                    where=where,
                     why="no registry has such an image",
                     hint="Write the tag, or hubops-image for one that hubops builds.",
                 )
+
+
+def _tags(image: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The tag of a mapping that is an image, or of the one behind `image:`; each with the key that has it."""
+    if isinstance(image.get("name"), str) and isinstance(image.get("tag"), str):
+        yield "tag", image["tag"]
+    if isinstance(image.get("image"), str):
+        yield "image", ImageReference.parse(image["image"]).tag
+
+
+def _merged(view: HubView) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Every mapping of the hub's values, with its path in them; those of JupyterHub's chart over its defaults."""
+    yield from _mappings(view.values, path_below(view.hub, ()))
+    if view.hub.prefix and isinstance(view.given, Given):
+        others = {key: value for key, value in view.given.values.items() if key != view.hub.prefix}
+        yield from _mappings(others, ())
 
 
 def unused_image(view: FleetView) -> Iterator[RepositoryError]:

@@ -18,6 +18,8 @@ _PUBLIC = {"github": "", "google": "hosted_domain", "gitlab": "gitlab_url", "bit
 _SECTIONS = {**CLASSES, "firstuse": "FirstUseAuthenticator", "tmp": "TmpAuthenticator"}
 _IN_PYTHON = re.compile(r"authenticator_class\s*=\s*['\"][\w.]*?(?:\b(?:dummy|tmp)|DummyAuthenticator|TmpAuthenticator)['\"]")  # fmt: skip
 
+_ALLOWS_ALL = re.compile(r"^[^#\n]*\bc\.(?:Local)?(\w*Authenticator)\.allow_all\s*=\s*True\b", re.MULTILINE)
+
 
 def open_authentication(view: HubView) -> Iterator[RepositoryError]:
     """By the merged values: who logs in may be said in another file than who may."""
@@ -32,8 +34,9 @@ def open_authentication(view: HubView) -> Iterator[RepositoryError]:
     elif trait := _opening(view, kind):
         yield _open(view, ("hub", "config", *trait), f"{'.'.join(trait)} lets in everybody with an account")
     for name, snippet in (view.at("hub", "extraConfig") or {}).items():
-        if found := _IN_PYTHON.search(str(snippet)):
-            yield _open(view, ("hub", "extraConfig", name), f"the snippet says {found[0]}")
+        said = _IN_PYTHON.search(str(snippet)) or _opening_in_python(view, kind, str(snippet))
+        if said:
+            yield _open(view, ("hub", "extraConfig", name), f"the snippet says {said[0].strip()}")
 
 
 def _open(view: HubView, path: tuple[str, ...], why: str) -> RepositoryError:
@@ -54,19 +57,37 @@ def _kind(name: object) -> str:
 
 def _opening(view: HubView, kind: str) -> tuple[str, str] | None:
     """The trait of `hub.config` that opens the authenticator to the world."""
-    section = _SECTIONS.get(kind, "")
-    own = view.at("hub", "config", section) or {}
-    classes = [each for each in (section, "OAuthenticator", "Authenticator") if each]
+    classes, trait = _classes(kind), _opening_trait(view, kind)
     opened = [each for each in classes if view.at("hub", "config", each, "allow_all") is True]
-    if not opened:
+    if not opened or not trait:
         return None
-    if kind in _PUBLIC and not own.get(_PUBLIC[kind]):
-        return opened[0], "allow_all"
-    if kind == "native" and own.get("open_signup") is True:
-        return section, "open_signup"
-    if kind == "firstuse" and own.get("create_users") is not False:
-        return opened[0], "allow_all"
+    return (opened[0] if trait == "allow_all" else classes[0]), trait
+
+
+def _opening_in_python(view: HubView, kind: str, snippet: str) -> re.Match[str] | None:
+    """The line that opens the authenticator that values choose, or one of its own where they choose none."""
+    for found in _ALLOWS_ALL.finditer(snippet):
+        chosen = kind or _kind(found[1])
+        restricts = _PUBLIC.get(chosen)
+        if found[1] in _classes(chosen) and _opening_trait(view, chosen):
+            return None if restricts and restricts in snippet else found
     return None
+
+
+def _classes(kind: str) -> list[str]:
+    """The sections of `hub.config` that the authenticator heeds, its own first."""
+    return [each for each in (_SECTIONS.get(kind, ""), "OAuthenticator", "Authenticator") if each]
+
+
+def _opening_trait(view: HubView, kind: str) -> str:
+    """What lets in everybody once `allow_all` is on; empty where something else still decides."""
+    own = view.at("hub", "config", _SECTIONS.get(kind, "")) or {}
+    if kind == "native":
+        return "open_signup" if own.get("open_signup") is True else ""
+    is_open = (kind in _PUBLIC and not own.get(_PUBLIC[kind])) or (
+        kind == "firstuse" and own.get("create_users") is not False
+    )
+    return "allow_all" if is_open else ""
 
 
 def _takes_any_name(view: HubView) -> bool:

@@ -52,11 +52,17 @@ def _lists(view: HubView) -> Iterator[tuple[Document, Path, list[Any]]]:
             yield document, (key,), names
     for each in view.hub.documents:
         for prefix in dict.fromkeys((path_below(view.hub, ()), (JUPYTERHUB,))):
-            for trait in LISTS.values():
-                path = (*prefix, "hub", "config", AUTHENTICATOR, trait)
-                found = find_value(each.value, path)
-                if isinstance(found, list):
-                    yield each, path, found
+            config = find_value(each.value, (*prefix, "hub", "config"))
+            for section in config if isinstance(config, dict) else ():
+                yield from _of_login(each, (*prefix, "hub", "config", section))
+
+
+def _of_login(document: Document, path: Path) -> Iterator[tuple[Document, Path, list[Any]]]:
+    """The lists of an authenticator's class, or of the one that all inherit from."""
+    for trait in LISTS.values() if str(path[-1]).endswith(AUTHENTICATOR) else ():
+        found = find_value(document.value, (*path, trait))
+        if isinstance(found, list):
+            yield document, (*path, trait), found
 
 
 RULES = (

@@ -1,28 +1,16 @@
 """Rules about secrets: that they are there, and nowhere in clear."""
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
 from hubops.desired.rules.model import Rule, only
 from hubops.desired.rules.views import FleetView, HubView
 from hubops.desired.secret_check import TOKEN, check_secrets, lacking
-from hubops.desired.secret_files import STAND_IN, SecretState
+from hubops.desired.secret_files import SecretState
+from hubops.desired.secret_forms import secrets_in_clear
 from hubops.desired.secret_keys import missing_in
 from hubops.desired.values import of_jupyterhub
-from hubops.desired.yaml import Path
+from hubops.desired.yaml import parse_yaml
 from hubops.errors import RepositoryError
-
-# Keys of JupyterHub, its authenticators and its chart that hold a secret, and names of variables that do.
-_KEYS = re.compile(
-    r"client_secret|secretToken|cookieSecret|cookie_secret|apiToken|api_token|auth_token|bot_token"
-    r"|([a-z]+_)*password|private_key|(aws_)?secret_access_key|shared_secret|secret_key|recaptcha_secret"
-    r"|([A-Z0-9]+_)*(SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|PRIVATE_KEY)"
-)
-# Forms that only secrets have: a PEM key, tokens of GitHub, Slack and AWS.
-_FORMS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bgh[pousr]_\w{36}|\bgithub_pat_\w{22}|\bxox[abp]-[\w-]{10}|\bAKIA[0-9A-Z]{16}\b"
-)
 
 
 def _secrets(view: HubView) -> Iterator[RepositoryError]:
@@ -43,19 +31,18 @@ def missing_secret(view: HubView) -> Iterator[RepositoryError]:
 def secret_in_values(view: HubView) -> Iterator[RepositoryError]:
     """Values lie in git in clear."""
     for document in view.hub.documents:
-        for path, leaf in _texts(document.value, ()):
-            if _is_secret(path, leaf):
-                yield RepositoryError(
-                    f"{path[-1]} is a secret in clear",
-                    where=document.place(*path),
-                    why="values lie in git as they are",
-                    hint=f"Move it to secrets/{view.hub.name}.yaml, and replace it: it is in git's history.",
-                )
+        for path in secrets_in_clear(document):
+            yield RepositoryError(
+                f"{path[-1]} is a secret in clear",
+                where=document.place(*path),
+                why="values lie in git as they are",
+                hint=f"Move it to secrets/{view.hub.name}.yaml, and replace it: it is in git's history.",
+            )
 
 
 def plain_secrets_in_git(view: FleetView) -> Iterator[RepositoryError]:
     """What git has, whatever lies here: git-crypt opened it, or somebody encrypted it since."""
-    for name in view.plain_in_git:
+    for name in view.in_git.plain:
         yield RepositoryError(
             f"git has {name} unencrypted",
             where=name,
@@ -64,24 +51,21 @@ def plain_secrets_in_git(view: FleetView) -> Iterator[RepositoryError]:
         )
 
 
-def _is_secret(path: Path, leaf: str) -> bool:
-    if not leaf or leaf == STAND_IN:
-        return False
-    # LTI 1.1 has the secret of each platform below the platform's key.
-    is_key = (
-        _KEYS.fullmatch(str(path[-1]))
-        or path[-2:-1] == ("consumers",)
-        or path[-2:] == ("CryptKeeper", "keys")
-    )
-    return bool(is_key or path[-3:-1] == ("CryptKeeper", "keys") or _FORMS.search(leaf))
-
-
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield path, value
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from _texts(item, (*path, key))
+def secret_in_git(view: FleetView) -> Iterator[RepositoryError]:
+    """In values that were mended here since they were committed or staged."""
+    for name, text in view.in_git.values:
+        try:
+            document = parse_yaml(text, name)
+        except RepositoryError:
+            continue  # no hub was ever deployed with it
+        here = {*secrets_in_clear(view.files.read(name))}
+        for path in (each for each in secrets_in_clear(document) if each not in here):
+            yield RepositoryError(
+                f"git has {path[-1]} in clear",
+                where=document.place(*path),
+                why="it stands there in what was committed or staged, whatever lies here",
+                hint="Stage the mended file, and replace the secret: once it was committed it is in git's history.",
+            )
 
 
 _ABOUT = {
@@ -97,4 +81,7 @@ RULES = (
     ),
     Rule("secret-in-values", "A secret stands in clear in values.", secret_in_values),
 )
-OF_FLEET = (Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),)
+OF_FLEET = (
+    Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),
+    Rule("secret-in-git", "Git has a secret in clear in values, whatever lies here.", secret_in_git),
+)

@@ -11,7 +11,7 @@ from hubops.desired.dependency_check import key_of
 from hubops.desired.dockerfile import Instruction, parse_dockerfile
 from hubops.desired.files import Files, SecretFile
 from hubops.desired.image_check import used_images
-from hubops.desired.model import Fleet, Hub, Values
+from hubops.desired.model import Fleet, Hub, Image, InGit, Values
 from hubops.desired.places import place_of
 from hubops.desired.rules.model import Rule
 from hubops.desired.values import JUPYTERHUB, find_value, path_below
@@ -87,11 +87,11 @@ class HubView:
 
 @dataclass(frozen=True)
 class FleetView:
-    """All hubs. `plain_in_git` are the files below secrets/ that git has unencrypted; `rules` all by name."""
+    """All hubs. `in_git` is what git was asked, which may be nothing; `rules` are all by name."""
 
     fleet: Fleet
     files: Files
-    plain_in_git: tuple[str, ...]
+    in_git: InGit
     rules: Mapping[str, Rule[Any]]
 
     @cached_property
@@ -107,8 +107,9 @@ class FleetView:
     @cached_property
     def dockerfiles(self) -> dict[str, list[Instruction]]:
         """Every Dockerfile by its path."""
-        directories = (
-            image.directory.relative_to(self.fleet.root).as_posix() for image in self.fleet.images.values()
-        )
-        names = [f"{directory}/Dockerfile" for directory in directories]
+        names = map(self.dockerfile_of, self.fleet.images.values())
         return {name: parse_dockerfile(self.files.text(name)) for name in names}
+
+    def dockerfile_of(self, image: Image) -> str:
+        """The path of an image's Dockerfile."""
+        return f"{image.directory.relative_to(self.fleet.root).as_posix()}/Dockerfile"
