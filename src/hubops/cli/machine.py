@@ -58,6 +58,7 @@ async def load_machine(
         secrets=_local_secrets(instance) if instance else secrets_of(fleet.root, emit),
         top=(load_values(fleet.root, "local"),) if instance else (),
         people=people_of(fleet.root, emit),
+        keeping=fleet.keeping,
     )
 
 
