@@ -77,10 +77,12 @@ def _find(files: Files) -> dict[str, _Found]:
 def _image(
     files: Files, name: str, found: _Found, others: Mapping[str, _Found], locked: Mapping[str, str]
 ) -> Image:
-    own = [source.name for source in found.sources if source.name in others]
+    named = [source for source in found.sources if not source.reads]
+    frontend = next((familiar(source.name) for source in found.sources if source.reads), "")
+    own = [source.name for source in named if source.name in others]
     contexts = {name: path for name, path in _contexts(files, found).items() if name not in others}
-    rest = {familiar(source.name) for source in found.sources} - {*own, *contexts, *TOOLS}
-    used = {source.name for source in found.sources} & {*contexts}
+    rest = {familiar(source.name) for source in named} - {*own, *contexts, *TOOLS} | {frontend} - {""}
+    used = {source.name for source in named} & {*contexts}
     return Image(
         name=name,
         directory=found.directory,
@@ -89,15 +91,17 @@ def _image(
         platforms=tuple(_platforms(files, found.settings)),
         own=tuple(dict.fromkeys(own)),
         shared={context: contexts[context] for context in sorted(used)},
-        tools=tuple(tool for tool in TOOLS if any(source.name == tool for source in found.sources)),
+        tools=tuple(tool for tool in TOOLS if any(source.name == tool for source in named)),
         bases={base: "" if "@" in base else locked.get(base, "") for base in sorted(rest)},
+        frontend=frontend,
     )
 
 
 def _contexts(files: Files, found: _Found) -> dict[str, Path]:
     """Directories that the Dockerfile copies from: beside the image's, or where its image.yaml says."""
     beside = found.path.rpartition("/")[0]
-    names = {source.name for source in found.sources if not source.begins and _NAME.fullmatch(source.name)}
+    taken = (source for source in found.sources if not (source.begins or source.reads))
+    names = {source.name for source in taken if _NAME.fullmatch(source.name)}
     contexts = {n: files.root / beside / n for n in names if files.is_directory(f"{beside}/{n}")}
     for name, path in _texts(files, found.settings, "contexts").items():
         parts = Path(path).parts

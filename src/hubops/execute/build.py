@@ -53,6 +53,8 @@ class Bench:
         here = local or not push
         stand_ins = {name: path for name, path in self.stand_ins.items() if here and name in image.bases}
         locked = {name: f"{name}@{digest}" for name, digest in image.bases.items() if digest}
+        # BuildKit looks for the frontend before there are named contexts.
+        frontend = {"BUILDKIT_SYNTAX": locked[image.frontend]} if image.frontend in locked else {}
         layouts = {name: source for name, source in own.items() if isinstance(source, Path)}
         pushed = {name: source for name, source in own.items() if isinstance(source, str)}
         tools = {name: await self.tools[name]() for name in image.tools}
@@ -63,7 +65,7 @@ class Bench:
             secrets=self.secrets,
             contexts={**image.shared, **tools, **layouts, **stand_ins},
             images={name: source for name, source in {**locked, **pushed}.items() if name not in stand_ins},
-            arguments=image.arguments,
+            arguments={**frontend, **image.arguments},
             target=image.target,
             platforms=image.platforms,
             caches=caches,
