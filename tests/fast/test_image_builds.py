@@ -1,7 +1,12 @@
 """How many images are built at once, in which order, and how that is told."""
 
 import asyncio
+import errno
+import shutil
+import socket
 import subprocess
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from hubops.cli.progress import progress
+from hubops.clients.builder import BuildRequest
+from hubops.clients.buildx import Buildx
 from hubops.desired.model import ImageReference
 from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError, SkippedError
 from hubops.events import Line, Output, StepEnded, StepStarted
@@ -45,9 +52,46 @@ def test_room_is_what_the_machine_says(tmp_path: Path) -> None:
     free = subprocess.run(
         ["df", "-B1", "--output=avail", tmp_path], capture_output=True, text=True, check=True
     )
+    assert room.disk
     assert abs(room.disk - int(free.stdout.split()[1])) < GIB
     assert room.cores >= 1
     assert 0 < room.memory < 1 << 45
+
+
+def test_a_disk_that_is_not_ours_is_no_limit() -> None:
+    room = find_room(None)
+    assert room.disk is None
+    assert builds_at_once(replace(room, cores=3, memory=2 * GIB)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "found"),
+    [
+        (socket.gethostname(), "docker", "/data/docker"),
+        (socket.gethostname(), "docker-container", "/data/docker"),
+        (socket.gethostname(), "remote", None),
+        ("docker-desktop", "docker", None),
+    ],
+)
+async def test_docker_writes_below_its_root_where_its_engine_is_here(
+    name: str, driver: str, found: str | None, tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\n[ "$1" = info ] && echo "{name} /data/docker" || echo "Driver: {driver}"\n'
+    )
+    docker.chmod(0o755)
+    assert (await Buildx(str(docker)).looked_at()).root == (Path(found) if found else None)
+
+
+async def test_a_small_tmp_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(MachineError, match=f"disk is full\nwhere: {tempfile.gettempdir()}"):
+        await Buildx("false").build(BuildRequest(tmp_path, "r/a:c1", push=False), print)
 
 
 async def test_the_most_urgent_goes_first_and_a_failure_gives_its_place_away() -> None:

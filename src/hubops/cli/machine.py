@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubops.cli.edge import require_edge
 from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
 from hubops.cli.secret_source import people_of, secrets_of
-from hubops.clients.buildctl import Buildctl
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -110,7 +108,7 @@ async def _bench(emit: Emit) -> Bench:
     bundle = host.find_ca_bundle()
     return Bench(
         builder,
-        lambda: find_room(paths.DATA_DIR if isinstance(builder, Buildctl) else Path(tempfile.gettempdir())),
+        lambda: find_room(builder.root),
         secrets={"ca": bundle} if bundle else {},
         stand_ins={base_image.NAME: base} if base else {},
         tools={"caddy": caddy},

@@ -18,6 +18,7 @@ class Buildctl(Builder):
 
     buildctl: Path
     address: str
+    root: Path | None = None
     list_stages = "--opt=requestid=frontend.targets"
 
     def collect(self) -> list[str]:

@@ -1,6 +1,7 @@
 """BuildKit, whichever program speaks with it: an image from a context, pushed to its registry if asked."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from hubops.clients.build_context import copy_context
 from hubops.clients.build_log import BuildLog
 from hubops.clients.image_documents import Documents, read_packed
 from hubops.clients.registry import base_url
-from hubops.errors import BuildError, ProgramError
+from hubops.errors import BuildError, MachineError, ProgramError
 
 # What of a context BuildKit looks for beside the Dockerfile.
 _BESIDE = ("Dockerfile.dockerignore",)
@@ -72,8 +73,9 @@ class Workplace:
 
 
 class Builder(ABC):
-    """A program that hands builds to a BuildKit."""
+    """A program that hands builds to a BuildKit, which writes below `root`; None where that is not this machine."""
 
+    root: Path | None
     # Instead of building, list the stages of the Dockerfile, one a line, under a line of headings.
     list_stages: str
 
@@ -209,16 +211,30 @@ async def _workplace(request: BuildRequest) -> AsyncIterator[Workplace]:
     with tempfile.TemporaryDirectory(prefix="hubops-build-") as name:
         directory = Path(name)
         context = directory / "context"
-        await asyncio.to_thread(copy_context, request.context, context)
+        await asyncio.to_thread(_copy, request.context, context)
         contexts = {}
         for number, (called, source) in enumerate(request.contexts.items()):
             contexts[called] = source
             if not (is_layout(source) or called in request.as_is):
                 contexts[called] = directory / f"context{number}"
-                await asyncio.to_thread(copy_context, source, contexts[called])
+                await asyncio.to_thread(_copy, source, contexts[called])
         yield Workplace(
             request, directory, context, contexts, context, _link_docker_config(directory / "docker")
         )
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        copy_context(source, target)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise MachineError(
+            f"the image {source.name} was not built: the disk is full",
+            where=tempfile.gettempdir(),
+            why=f"the files of {source} are copied there for BuildKit: {error}",
+            hint="Make room there, or name another directory by TMPDIR.",
+        ) from error
 
 
 def is_layout(directory: Path) -> bool:
