@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import shutil
 import socket
 import subprocess
@@ -14,17 +15,20 @@ import pytest
 from click.testing import CliRunner
 
 from hubops.cli.progress import progress
+from hubops.clients.buildctl import Buildctl
 from hubops.clients.builder import BuildRequest
 from hubops.clients.buildx import Buildx
-from hubops.desired.model import ImageReference
+from hubops.desired.model import Image, ImageReference
 from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError, SkippedError
 from hubops.events import Line, Output, StepEnded, StepStarted
+from hubops.execute.build import Bench
 from hubops.execute.room import Room, builds_at_once
 from hubops.local.room import find_room
 from hubops.report.groups import Forge, find_forge, format_group
 from hubops.run.graph import MadeImage
 from hubops.run.images import require_made
 from hubops.run.slots import Slots
+from hubops.secret import Secret
 
 GIB = 1 << 30
 IMAGE = ImageReference("r/a", "c1")
@@ -82,6 +86,50 @@ async def test_docker_writes_below_its_root_where_its_engine_is_here(
     )
     docker.chmod(0o755)
     assert (await Buildx(str(docker)).looked_at()).root == (Path(found) if found else None)
+
+
+SECRETS = {"index-token": Secret("canary-0001"), "other": Secret("canary-0002")}
+# It tells what it is called with, what the variables hold that it is told of, and fails as BuildKit does.
+TELLS_ALL = """#!/bin/sh
+echo "#1 $*" >&2
+echo "#1 $HUBOPS_BUILD_SECRET_0 and $HUBOPS_BUILD_SECRET_1" >&2
+echo "#1 ERROR: no" >&2
+echo "error: failed to solve: $HUBOPS_BUILD_SECRET_0 did not complete successfully: exit code: 3" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize("with_root", [True, False])
+async def test_secrets_of_a_build_reach_the_builder_and_no_eye(with_root: bool, tmp_path: Path) -> None:
+    program, context = tmp_path / "program", tmp_path / "earth"
+    program.write_text(TELLS_ALL)
+    program.chmod(0o755)
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\n")
+    builder = Buildctl(program, "unix:///no") if with_root else Buildx(str(program))
+    lines = list[str]()
+    request = BuildRequest(context, "r/a:c1", push=False, secret_texts=SECRETS)
+    with pytest.raises(BuildError) as caught:
+        await builder.build(request, lines.append)
+    assert "--secret=id=index-token,env=HUBOPS_BUILD_SECRET_0" in lines[0]
+    assert "--secret=id=other,env=HUBOPS_BUILD_SECRET_1" in lines[0]
+    assert lines[1] == "#1 *** and ***"
+    assert "*** and ***" in caught.value.why
+    assert "canary" not in f"{lines} {caught.value} {request}"
+    assert not [name for name in os.environ if name.startswith("HUBOPS_BUILD_SECRET")]
+
+
+async def test_secrets_are_asked_for_when_an_image_that_names_one_is_built(tmp_path: Path) -> None:
+    asked = list[str]()
+
+    async def texts(image: Image) -> dict[str, Secret]:
+        asked.append(image.name)
+        return {name: SECRETS[name] for name in image.secrets}
+
+    bench = Bench(Buildx(), lambda: find_room(None), secret_texts=texts)
+    none = await bench.request(Image("a", tmp_path), IMAGE, {}, push=False)
+    one = await bench.request(Image("b", tmp_path, secrets=("other",)), IMAGE, {}, push=False)
+    assert (none.secret_texts, one.secret_texts, asked) == ({}, {"other": SECRETS["other"]}, ["b"])
 
 
 async def test_a_small_tmp_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

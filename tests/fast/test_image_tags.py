@@ -284,6 +284,12 @@ WRONG = {
     "contexts: {a: no}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:12", "no"),
     "arguments: {A: 1}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:13", "quote"),
     "platforms: [arm]": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:13", "linux/arm64"),
+    "secrets: [ca]": (
+        "user-images/other/image.yaml",
+        "user-images/other/image.yaml:1:11",
+        "secrets/images.yaml",
+    ),
+    "secrets: [a, 'b,c']": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:14", "'b,c'"),
     "argument: {}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:1", "arguments"),
 }
 

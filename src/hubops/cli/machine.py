@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubops.cli.edge import require_edge
 from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
-from hubops.cli.secret_source import people_of, secrets_of
+from hubops.cli.secret_source import build_secrets_of, people_of, secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -112,6 +112,7 @@ async def _bench(emit: Emit) -> Bench:
         secrets={"ca": bundle} if bundle else {},
         stand_ins={base_image.NAME: base} if base else {},
         tools={"caddy": caddy},
+        secret_texts=build_secrets_of(emit),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubops.clients import process
 from hubops.clients.build_context import SOURCE_DATE_EPOCH
-from hubops.clients.builder import Builder, Workplace, cache_from, cache_to, is_layout
+from hubops.clients.builder import Builder, Workplace, cache_from, cache_to, is_layout, secret_options
 from hubops.errors import MachineError
 
 
@@ -55,7 +55,7 @@ class Buildx(Builder):
             f"--build-arg=SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
         ]
         command += [f"--build-arg={name}={value}" for name, value in request.arguments.items()]
-        command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
+        command += secret_options(request)
         command += [f"--build-context={name}={_source(path)}" for name, path in place.contexts.items()]
         command += [
             f"--build-context={name}=docker-image://{image}" for name, image in request.images.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubops.desired.dockerfile import parse_dockerfile
 from hubops.desired.dockerfile_sources import Source, familiar, find_sources
 from hubops.desired.files import Files
-from hubops.desired.keys import keys_of
+from hubops.desired.keys import keys_of, load_schema
 from hubops.desired.model import Image
 from hubops.desired.yaml import Document
 from hubops.digest import NAMED
@@ -88,12 +88,17 @@ def _image(
         directory=found.directory,
         arguments=_texts(files, found.settings, "arguments"),
         target=found.settings.value.get("target", ""),
-        platforms=tuple(_platforms(files, found.settings)),
+        platforms=tuple(
+            _list(files, found.settings, "platforms", "a platform", "Write for example linux/arm64.")
+        ),
         own=tuple(dict.fromkeys(own)),
         shared={context: contexts[context] for context in sorted(used)},
         tools=tuple(tool for tool in TOOLS if any(source.name == tool for source in named)),
         bases={base: "" if "@" in base else locked.get(base, "") for base in sorted(rest)},
         frontend=frontend,
+        secrets=tuple(
+            _list(files, found.settings, "secrets", "a secret's name", "Write a key of secrets/images.yaml.")
+        ),
     )
 
 
@@ -128,13 +133,15 @@ def _texts(files: Files, document: Document, key: str) -> dict[str, str]:
     return good
 
 
-def _platforms(files: Files, document: Document) -> Iterator[str]:
-    for number, value in enumerate(document.value.get("platforms") or ()):
-        if isinstance(value, str) and re.fullmatch(r"[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?", value):
+def _list(files: Files, document: Document, key: str, what: str, hint: str) -> Iterator[str]:
+    """Texts of the form that the schema has for them."""
+    form = re.compile(load_schema("image")["properties"][key]["items"]["pattern"])
+    for number, value in enumerate(document.value.get(key) or ()):
+        if isinstance(value, str) and form.search(value):
             yield value
             continue
-        what, where = f"{value!r} is not a platform", document.place("platforms", number)
-        error = RepositoryError(what, where=where, hint="Write for example linux/arm64.", rule="wrong-type")
+        where = document.place(key, number)
+        error = RepositoryError(f"{value!r} is not {what}", where=where, hint=hint, rule="wrong-type")
         files.refuse(document.file, error)
 
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hubops.desired.files import read_secrets
+from hubops.desired.image_files import SETTINGS
 from hubops.desired.rules.model import Rule, only
 from hubops.desired.rules.views import FleetView, HubView
-from hubops.desired.secret_check import TOKEN, check_secrets, lacking
-from hubops.desired.secret_files import STAND_IN, SecretState
+from hubops.desired.secret_check import TOKEN, check_encryption, check_secrets, lacking, no_build_secret
+from hubops.desired.secret_files import IMAGES, STAND_IN, SecretState
 from hubops.desired.secret_keys import missing_in
 from hubops.desired.values import of_jupyterhub
 from hubops.desired.yaml import Path
@@ -64,6 +66,26 @@ def plain_secrets_in_git(view: FleetView) -> Iterator[RepositoryError]:
         )
 
 
+def build_secret(view: FleetView) -> Iterator[RepositoryError]:
+    """By the keys of an encrypted file, which lie open."""
+    users = [image for image in view.fleet.images.values() if image.secrets]
+    try:
+        file = read_secrets(view.fleet.root, IMAGES)
+    except RepositoryError as error:
+        yield error
+        return
+    if users:
+        yield from check_encryption(file)
+    if file.state in {SecretState.PLAIN, SecretState.GIT_CRYPT_LOCKED}:
+        return
+    known = file.document.value if isinstance(file.document.value, dict) else {}
+    for image in users:
+        settings = f"{image.directory.relative_to(view.fleet.root).as_posix()}/{SETTINGS}"
+        for number, name in enumerate(image.secrets):
+            if name not in known:
+                yield no_build_secret(image.name, name, view.files.read(settings).place("secrets", number))
+
+
 def _is_secret(path: Path, leaf: str) -> bool:
     if not leaf or leaf == STAND_IN:
         return False
@@ -97,4 +119,11 @@ RULES = (
     ),
     Rule("secret-in-values", "A secret stands in clear in values.", secret_in_values),
 )
-OF_FLEET = (Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),)
+OF_FLEET = (
+    Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),
+    Rule(
+        "build-secret",
+        "secrets/images.yaml lacks what the build of an image is to read, or is not encrypted.",
+        build_secret,
+    ),
+)
