@@ -75,6 +75,17 @@ class Operator:
         fields = "jsonpath={.items[*].metadata.uid}"
         return await self.kube("get", "pods", "-l", f"component={component}", "-o", fields)
 
+    async def pulled(self) -> dict[str, str]:
+        """The digest of the image that each component's pod runs, as its node has pulled it."""
+        components = "component in (hub,proxy,singleuser-server)"
+        pods = json.loads(await self.kube("get", "pods", "-l", components, "-o", "json"))["items"]
+        return {
+            pod["metadata"]["labels"]["component"]: pod["status"]["containerStatuses"][0][
+                "imageID"
+            ].rpartition("@")[2]
+            for pod in pods
+        }
+
     async def server(self, pod: str) -> Mapping[str, Any]:
         found = json.loads(await self.kube("get", "pod", pod, "-o", "json"))
         containers: list[Mapping[str, Any]] = found["spec"]["containers"]

@@ -22,6 +22,7 @@ from hubops.local import buildkit, host
 from hubops.local.base_image import NAME
 from hubops.local.toolchain import provide
 from hubops.local.tools import Tool
+from hubops.secret import Secret
 
 PLUGIN = Tool("docker-buildx", "v0.29.1", "buildx", "github.com/docker/buildx/cmd/buildx")
 
@@ -55,13 +56,15 @@ def request_(tmp_path: Path, base: dict[str, Path]) -> BuildRequest:
     secret.write_text("canary")
     (context / "Dockerfile").write_text(
         f"FROM {NAME}\nCOPY . /context\nCOPY --from=tools program /\nARG WORD\n"
-        "RUN --mount=type=secret,id=ca,target=/ca grep -q canary /ca && echo $WORD > /word\n"
+        "RUN --mount=type=secret,id=ca,target=/ca --mount=type=secret,id=index-token"
+        " grep -q canary /ca && grep -qx 'other canary' /run/secrets/index-token && echo $WORD > /word\n"
     )
     return BuildRequest(
         context,
         "localhost:1/small:c1",
         push=False,
         secrets={"ca": secret},
+        secret_texts={"index-token": Secret("other canary")},
         contexts={**base, "tools": tools},
         arguments={"WORD": "word"},
     )

@@ -10,10 +10,13 @@ import yaml
 
 from cluster.conftest import NAME, PROJECT, Cluster, Fleet
 from cluster.own_hub import Browser, Door, Operator, own_hub
+from hubops.clients.kube import Kube
+from hubops.desired.model import ImageReference
 from hubops.desired.values import merge
 from hubops.errors import ProgramError
 from hubops.local.instance import load_instance
 from hubops.local.secrets import load_or_create
+from hubops.state.records import read_history
 
 HUB = "coursehub"
 LESSON = "earth-course/green-valley.ipynb"
@@ -104,6 +107,19 @@ async def test_people_choose_a_profile_and_wait_for_no_course(operator: Operator
     await wait_for(operator, "jupyter-ben", "grep -q 'did not come' ~/.course.log")
     assert "nowhere.invalid" in await operator.inside("jupyter-ben", "cat ~/.course.log; ls ~")
     await ben.stop()
+
+
+async def test_what_runs_is_the_digest_that_the_deploy_recorded(
+    operator: Operator, door: Door, kube: Kube
+) -> None:
+    ada = await door.let_in("ada")
+    await ada.start(profile="course")
+    standing = (await read_history(kube, HUB)).standing
+    assert standing
+    recorded = {name: ImageReference.parse(text).digest for name, text in standing.content.images.items()}
+    components = {"hub": "hub", "proxy": "proxy", "earth": "singleuser-server"}
+    assert await operator.pulled() == {components[name]: digest for name, digest in recorded.items()}
+    await ada.stop()
 
 
 async def test_admins_write_data_and_a_course_that_people_read(operator: Operator, door: Door) -> None:

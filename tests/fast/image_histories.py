@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from fast.deploys import content
+from hubops.execute.records import find_old
 from hubops.plan.prune import decide_prune
 from hubops.plan.prune_model import Pruning
 from hubops.plan.prune_needs import recorded_needs
@@ -16,19 +17,27 @@ from hubops.state.model import Commit, Ending, History, Record
 
 HORIZON, GRACE = timedelta(days=20), timedelta(hours=24)
 REGISTRY, IMAGES, HUBS = "r.example.org/hubs", ("earth", "hub"), ("staging", "course")
-_KEPT_RECORDS, _KEPT_BUNDLES = 12, 2
+KEPT_RECORDS, _KEPT_BUNDLES = 3, 2  # few, so that much is forgotten within the horizon
 
 
 @dataclass
 class Hub:
-    """`pods` are the digests that run by image; `lived` is when proved content stood last."""
+    """`records` are those that hubops has not forgotten, `forgotten` those that it has.
+
+    `pods` are the digests that run by image; `lived` is when proved content stood last.
+    """
 
     records: list[Record] = field(default_factory=list)
+    forgotten: list[Record] = field(default_factory=list)
     pods: list[str] = field(default_factory=list)
     lived: dict[str, datetime] = field(default_factory=dict)
 
     def history(self, name: str) -> History:
         return History(name, tuple(self.records))
+
+    def truth(self, name: str) -> History:
+        """All that happened."""
+        return History(name, sorted((*self.forgotten, *self.records), key=lambda record: record.number))
 
 
 @dataclass
@@ -154,9 +163,11 @@ class World:
 
     def _forget(self, hub: Hub, name: str) -> None:
         """As execute/records.py prunes."""
+        old = find_old(hub.history(name), self.now - HORIZON)
+        hub.forgotten += old
+        hub.records = [r for r in hub.records if r not in old]
         history = hub.history(name)
         needed = [r for r in (history.standing, history.last_proved, history.restorable) if r]
-        hub.records = [r for r in hub.records[:-_KEPT_RECORDS] if r in needed] + hub.records[-_KEPT_RECORDS:]
         for record in [r for r in hub.records if r.kept][:-_KEPT_BUNDLES]:
             if record not in needed:
                 hub.records[hub.records.index(record)] = replace(record, kept=False)
@@ -235,14 +246,15 @@ class World:
         found: dict[str, str] = {}
         for name, hub in self.hubs.items():
             found |= dict.fromkeys(hub.pods, "a node is drained, and the pod starts on another")
-            history = hub.history(name)
-            for record in hub.records:
+            history = hub.truth(name)
+            newest = history.records[-KEPT_RECORDS:]
+            for record in history.records:
                 digests = [image.partition("@")[2] for image in record.content.images.values()]
-                if record.ending is Ending.UNFINISHED:
+                if record.ending is Ending.UNFINISHED and record in newest:
                     found |= dict.fromkeys(digests, "a run goes on")
-                elif record.kept or record in [history.standing, history.last_proved]:
+                elif record in [history.standing, history.last_proved, *(r for r in hub.records if r.kept)]:
                     found |= dict.fromkeys(digests, "a rollback, or a server that starts")
-                elif history.held(record.content.key):
+                elif record in [*newest, history.open_failure] and history.held(record.content.key):
                     found |= dict.fromkeys(digests, "a retry")
                 elif record.ending is Ending.PROVED and self.now - hub.lived[record.content.key] <= HORIZON:
                     found |= dict.fromkeys(digests, "a release of these days")

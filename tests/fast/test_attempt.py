@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from fast.deploys import F, P, U, content
+from fast.deploys import IMAGE, F, P, U, content
 from fast.memory_api import MemoryApi
 from hubops import run
 from hubops.answer import Absent, Answer, Present, Unknown
 from hubops.clients.kube import Kube
-from hubops.desired.model import Access, Cluster, Hub, People
+from hubops.desired.model import Access, Cluster, Hub, Keeping, People
 from hubops.desired.probe import SERVICE_NAME
 from hubops.errors import HubError, HubopsError, OutOfReachError, RefusedError, ReleaseError, RolledBackError
+from hubops.execute import records
 from hubops.execute.bundle import Bundle
 from hubops.execute.content import Deployed
 from hubops.run.attempt import Made
@@ -55,6 +56,8 @@ class World:
         self.people: list[str] = []
         self.people_fail = False
         self.registry: dict[str, Answer[str]] = {}
+        self.keeping = Keeping()
+        self.images: dict[str, str] = {}
         self.steps_left = -1
         self.kube: Kube
 
@@ -102,7 +105,9 @@ class World:
         chart = session.directory / "chart"
         chart.mkdir()
         (chart / "key").write_text(key)
-        session.wanted = Bundle(session.directory, chart, content(key))
+        session.wanted = Bundle(
+            session.directory, chart, content(key, images={"course": self.images.get(key, IMAGE)})
+        )
         return await run.deploy(FLEET, hub, session, run.Terms(**terms), prover)
 
     async def apply_people(self, hub: Hub) -> Made:
@@ -113,6 +118,7 @@ class World:
         directory.mkdir()
         machine = SimpleNamespace(
             secrets=lambda hub: secrets(self.token), opened=lambda hub: hub, workshop=SimpleNamespace(registry=self),
+            keeping=self.keeping,
         )  # fmt: skip
         return SimpleNamespace(
             machine=machine, directory=directory, emit=lambda event: None, redactor=Redactor(), kube=self.kube,
@@ -184,6 +190,17 @@ async def test_the_first_deploy_is_proved_and_the_same_again_is_nothing(world: W
     world.done.clear()
     assert (await world.deploy("a")).made.number == 0
     assert world.done == []
+
+
+@pytest.mark.parametrize(("days", "known"), [(90, [1, 2, 3]), (0, [3])])
+async def test_a_release_is_known_for_as_long_as_its_images_are_kept(
+    days: int, known: list[int], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "KEPT_RECORDS", 1)
+    world.keeping, world.images = Keeping(rollback_days=days), {key: f"{IMAGE}-{key}" for key in "abc"}
+    for key in "abc":
+        await world.deploy(key)
+    assert [record.number for record in (await world.history()).records] == known
 
 
 async def test_people_alone_are_brought_without_a_proof_and_secrets_with_one(world: World) -> None:

@@ -13,10 +13,13 @@ from click.testing import CliRunner, Result
 
 from fast.answering import serve_answers
 from hubops.cli.ci_pull_request import command
+from hubops.clients.sops_failures import LockedError
 from hubops.desired.chart_lock import helm_digest
+from hubops.desired.model import ImageReference
 from hubops.desired.repository import load_fleet
 from hubops.errors import MachineError
 from hubops.local.toolchain import require_tool
+from hubops.run.graph import MadeImage
 from hubops.run.render_inputs import may_render_otherwise
 from hubops.scaffold.changes import read_tree
 
@@ -199,6 +202,23 @@ def test_without_helm_the_run_says_so_and_stays_neutral(
     assert done.exit_code == 0, done.output
     assert "check manifests  not done" in done.output
     assert "A maintainer can try it: hubops check --render" in done.output
+
+
+def test_an_image_whose_secrets_nobody_can_open_here_is_told_as_not_built(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = LockedError("there is no key here for these secrets", where="secrets/images.yaml")
+
+    async def locked(*_: object, **__: object) -> tuple[dict[str, MadeImage], dict[str, object]]:
+        return {"earth": MadeImage(ImageReference("r/earth", "c1"), error)}, {}
+
+    monkeypatch.setattr("hubops.cli.ci_pull_request.try_images", locked)
+    add(repository, "user-images/earth/Dockerfile", "ENV A=b\n")
+    done = pull_request()
+    assert done.exit_code == 0, done.output
+    assert "image earth      not done" in done.output
+    assert "there is no key here for these secrets" in done.output
+    assert "A maintainer can try it: hubops build earth" in done.output
 
 
 def test_who_mends_a_wrong_file_begins_from_one(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

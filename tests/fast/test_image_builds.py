@@ -1,7 +1,13 @@
 """How many images are built at once, in which order, and how that is told."""
 
 import asyncio
+import errno
+import os
+import shutil
+import socket
 import subprocess
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,15 +15,20 @@ import pytest
 from click.testing import CliRunner
 
 from hubops.cli.progress import progress
-from hubops.desired.model import ImageReference
+from hubops.clients.buildctl import Buildctl
+from hubops.clients.builder import BuildRequest
+from hubops.clients.buildx import Buildx
+from hubops.desired.model import Image, ImageReference
 from hubops.errors import BuildError, HubopsError, MachineError, OutOfReachError, SkippedError
 from hubops.events import Line, Output, StepEnded, StepStarted
+from hubops.execute.build import Bench
 from hubops.execute.room import Room, builds_at_once
 from hubops.local.room import find_room
 from hubops.report.groups import Forge, find_forge, format_group
 from hubops.run.graph import MadeImage
 from hubops.run.images import require_made
 from hubops.run.slots import Slots
+from hubops.secret import Secret
 
 GIB = 1 << 30
 IMAGE = ImageReference("r/a", "c1")
@@ -45,9 +56,90 @@ def test_room_is_what_the_machine_says(tmp_path: Path) -> None:
     free = subprocess.run(
         ["df", "-B1", "--output=avail", tmp_path], capture_output=True, text=True, check=True
     )
+    assert room.disk
     assert abs(room.disk - int(free.stdout.split()[1])) < GIB
     assert room.cores >= 1
     assert 0 < room.memory < 1 << 45
+
+
+def test_a_disk_that_is_not_ours_is_no_limit() -> None:
+    room = find_room(None)
+    assert room.disk is None
+    assert builds_at_once(replace(room, cores=3, memory=2 * GIB)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "found"),
+    [
+        (socket.gethostname(), "docker", "/data/docker"),
+        (socket.gethostname(), "docker-container", "/data/docker"),
+        (socket.gethostname(), "remote", None),
+        ("docker-desktop", "docker", None),
+    ],
+)
+async def test_docker_writes_below_its_root_where_its_engine_is_here(
+    name: str, driver: str, found: str | None, tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\n[ "$1" = info ] && echo "{name} /data/docker" || echo "Driver: {driver}"\n'
+    )
+    docker.chmod(0o755)
+    assert (await Buildx(str(docker)).looked_at()).root == (Path(found) if found else None)
+
+
+SECRETS = {"index-token": Secret("canary-0001"), "other": Secret("canary-0002")}
+# It tells what it is called with, what the variables hold that it is told of, and fails as BuildKit does.
+TELLS_ALL = """#!/bin/sh
+echo "#1 $*" >&2
+echo "#1 $HUBOPS_BUILD_SECRET_0 and $HUBOPS_BUILD_SECRET_1" >&2
+echo "#1 ERROR: no" >&2
+echo "error: failed to solve: $HUBOPS_BUILD_SECRET_0 did not complete successfully: exit code: 3" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize("with_root", [True, False])
+async def test_secrets_of_a_build_reach_the_builder_and_no_eye(with_root: bool, tmp_path: Path) -> None:
+    program, context = tmp_path / "program", tmp_path / "earth"
+    program.write_text(TELLS_ALL)
+    program.chmod(0o755)
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\n")
+    builder = Buildctl(program, "unix:///no") if with_root else Buildx(str(program))
+    lines = list[str]()
+    request = BuildRequest(context, "r/a:c1", push=False, secret_texts=SECRETS)
+    with pytest.raises(BuildError) as caught:
+        await builder.build(request, lines.append)
+    assert "--secret=id=index-token,env=HUBOPS_BUILD_SECRET_0" in lines[0]
+    assert "--secret=id=other,env=HUBOPS_BUILD_SECRET_1" in lines[0]
+    assert lines[1] == "#1 *** and ***"
+    assert "*** and ***" in caught.value.why
+    assert "canary" not in f"{lines} {caught.value} {request}"
+    assert not [name for name in os.environ if name.startswith("HUBOPS_BUILD_SECRET")]
+
+
+async def test_secrets_are_asked_for_when_an_image_that_names_one_is_built(tmp_path: Path) -> None:
+    asked = list[str]()
+
+    async def texts(image: Image) -> dict[str, Secret]:
+        asked.append(image.name)
+        return {name: SECRETS[name] for name in image.secrets}
+
+    bench = Bench(Buildx(), lambda: find_room(None), secret_texts=texts)
+    none = await bench.request(Image("a", tmp_path), IMAGE, {}, push=False)
+    one = await bench.request(Image("b", tmp_path, secrets=("other",)), IMAGE, {}, push=False)
+    assert (none.secret_texts, one.secret_texts, asked) == ({}, {"other": SECRETS["other"]}, ["b"])
+
+
+async def test_a_small_tmp_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(MachineError, match=f"disk is full\nwhere: {tempfile.gettempdir()}"):
+        await Buildx("false").build(BuildRequest(tmp_path, "r/a:c1", push=False), print)
 
 
 async def test_the_most_urgent_goes_first_and_a_failure_gives_its_place_away() -> None:

@@ -3,18 +3,21 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from hubops.clients.buildctl import Buildctl
 from hubops.desired.dockerfile import parse_dockerfile
-from hubops.desired.dockerfile_sources import familiar, find_sources
+from hubops.desired.dockerfile_sources import familiar, find_sources, find_unknown
 from hubops.desired.images import content_tag, find_inputs, reference
-from hubops.desired.model import Image
+from hubops.desired.model import Image, ImageReference
 from hubops.desired.repository import load_fleet
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import HubopsError, RepositoryError
+from hubops.execute.build import Bench
+from hubops.execute.room import Room
 
 LOCKED = f"sha256:{'a' * 64}"
 FILES = {
@@ -208,6 +211,20 @@ SOURCES = {
     ],
     "FROM scratch\nRUN --mount=from=b,target=/b true\nADD --from=c / /": ["2:18 b"],
     "from a as b\nfrom B": ["1:6 a"],
+    "# syntax=d/f:1\nFROM a": ["1:10 d/f:1", "2:6 a"],
+    "#!/usr/bin/env builder\n# check=skip=all\n#Syntax = d/f:1 more\r\nFROM a": ["3:11 d/f:1", "4:6 a"],
+    "# a comment\n# syntax=d/f:1\nFROM a": ["3:6 a"],
+    "\n# syntax=d/f:1\nFROM a": ["3:6 a"],
+    "FROM a AS b-amd64\nFROM c AS b-arm64\nFROM b-${TARGETARCH}": ["1:6 a", "2:6 c"],
+}
+UNKNOWN = {
+    "FROM a:$TARGETARCH": ["1:6 a:$TARGETARCH"],
+    "ARG V\nFROM a:$V": ["2:6 a:$V"],
+    "ARG V=1\nFROM a:$V\nCOPY --from=b-$TARGETOS:${V} / /": ["3:13 b-$TARGETOS:1"],
+    "FROM a AS b-amd64\nFROM B-$TARGETARCH": [],
+    "FROM a AS b-amd64\nFROM c-$TARGETARCH": ["2:6 c-$TARGETARCH"],
+    "FROM a AS b-1\nFROM b-$V": ["2:6 b-$V"],
+    "FROM b-$TARGETARCH\nFROM a AS b-amd64": ["1:6 b-$TARGETARCH"],
 }
 
 
@@ -217,6 +234,31 @@ def test_what_a_dockerfile_takes_from(text: str) -> None:
     assert [
         f"{each.place} {each.name}" for each in find_sources(parse_dockerfile(text), arguments)
     ] == SOURCES[text]
+
+
+@pytest.mark.parametrize("text", UNKNOWN)
+def test_what_only_the_build_knows(text: str) -> None:
+    found = find_unknown(parse_dockerfile(text), {})
+    assert [f"{each.place} {each.name}" for each in found] == UNKNOWN[text]
+
+
+async def test_the_frontend_is_locked_as_a_base_is(root: Path) -> None:
+    """By the argument that BuildKit has for it: it is looked for before there are named contexts."""
+    dockerfile, lock = root / "user-images/other/Dockerfile", root / "user-images/bases.lock"
+    dockerfile.write_text("# syntax=docker.io/docker/dockerfile:1\nFROM scratch\n")
+    image, before = load_fleet(root).images["other"], tags(root)
+    assert (image.bases, image.frontend) == ({"docker/dockerfile:1": ""}, "docker/dockerfile:1")
+    assert not await arguments(image)
+    lock.write_text(f"{lock.read_text()}docker/dockerfile:1: {LOCKED}\n")
+    assert await arguments(load_fleet(root).images["other"]) == {
+        "BUILDKIT_SYNTAX": f"docker/dockerfile:1@{LOCKED}"
+    }
+    assert {name for name, tag in tags(root).items() if tag != before[name]} == {"other"}
+
+
+async def arguments(image: Image) -> Mapping[str, str]:
+    bench = Bench(Buildctl(Path("buildctl"), ""), lambda: Room(1, 0, 0, "/"))
+    return (await bench.request(image, ImageReference("r/a", "c1"), {}, push=False)).arguments
 
 
 def test_the_names_of_images_as_buildkit_looks_them_up() -> None:
@@ -242,6 +284,12 @@ WRONG = {
     "contexts: {a: no}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:12", "no"),
     "arguments: {A: 1}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:13", "quote"),
     "platforms: [arm]": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:13", "linux/arm64"),
+    "secrets: [ca]": (
+        "user-images/other/image.yaml",
+        "user-images/other/image.yaml:1:11",
+        "secrets/images.yaml",
+    ),
+    "secrets: [a, 'b,c']": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:14", "'b,c'"),
     "argument: {}": ("user-images/other/image.yaml", "user-images/other/image.yaml:1:1", "arguments"),
 }
 

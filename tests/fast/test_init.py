@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hubops import __version__
+from hubops.cli.build import command as build
 from hubops.cli.init import command
 from hubops.desired.model import Findings
 from hubops.desired.problems import find_problems
@@ -37,6 +38,19 @@ def test_a_check_finds_nothing_in_it(tmp_path: Path) -> None:
     assert fleet.hubs["staginghub"].stage == "staging"
     assert set(fleet.images) == {"edge", "hub", "notebook", "proxy"}
     assert "hubops start" in result.output
+
+
+def test_the_readme_says_how_bases_are_locked_and_check_tells_of_them_then(tmp_path: Path) -> None:
+    """Before that it tells nothing, for a lock takes registries that answer."""
+    init(tmp_path)
+    assert "`hubops build --update-bases`" in (tmp_path / "README.md").read_text()
+    assert "--update-bases" in {option for each in build.params for option in each.opts}
+    (tmp_path / "user-images/bases.lock").write_text("")
+    assert find_problems(tmp_path) == Findings()
+    image = load_fleet(tmp_path).images["hub"]
+    (tmp_path / "user-images/bases.lock").write_text(f"{next(iter(image.bases))}: sha256:{'a' * 64}\n")
+    (tmp_path / "user-images/notebook/Dockerfile").write_text("FROM debian:12\nUSER 1000\n")
+    assert {each.rule for each in find_problems(tmp_path).problems} == {"unlocked-base"}
 
 
 def test_it_has_what_the_tool_has_and_shares(tmp_path: Path) -> None:

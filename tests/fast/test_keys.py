@@ -46,6 +46,7 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
         "arguments": [{"A": "1"}, {"A": ""}],
         "target": ["last"],
         "platforms": [["linux/amd64", "linux/arm/v7"], []],
+        "secrets": [["index-token", "A.b_1"], []],
         "contexts": [{"data": "user-images/one"}],
     },
     "hubops": {

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fast.deploys import F, K, P, U, history, record
-from fast.image_histories import IMAGES, World
+from fast.image_histories import IMAGES, KEPT_RECORDS, World
+from hubops.execute import records
 from hubops.plan.prune import decide_prune
 from hubops.plan.prune_needs import recorded_needs
 from hubops.state.image_model import Need, Stored
@@ -17,6 +18,11 @@ from hubops.state.image_model import Need, Stored
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 HISTORIES = [*range(60), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(60, 1000))]
+
+
+@pytest.fixture(autouse=True)
+def few_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "KEPT_RECORDS", KEPT_RECORDS)
 
 
 @pytest.mark.parametrize("seed", HISTORIES)

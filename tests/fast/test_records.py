@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hubops.state.live import read_logs
 from hubops.state.model import RECORDS, Ending, History, Record
 from hubops.state.records import read_bundle, read_histories, read_history
 
+LATER, EARLIER = (datetime(year, 1, 1, tzinfo=UTC) for year in (2027, 2026))  # than every record here
 VALUES = {"jupyterhub": {"a": [1, 2.5, None, True, "ü"], "empty": {}, "0604373": "0604373"}}
 
 
@@ -124,8 +126,8 @@ async def store(api: MemoryApi, kube: Kube, found: list[Record]) -> History:
     return await read_history(kube, "staging")
 
 
-async def pruned(api: MemoryApi, kube: Kube, found: list[Record]) -> History:
-    await records.prune(kube, await store(api, kube, found))
+async def pruned(api: MemoryApi, kube: Kube, found: list[Record], since: datetime = LATER) -> History:
+    await records.prune(kube, await store(api, kube, found), since)
     return await read_history(kube, "staging")
 
 
@@ -139,6 +141,35 @@ async def test_fifty_records_and_five_charts_stay(api: MemoryApi, kube: Kube) ->
     left = await pruned(api, kube, many(53, kept=True))
     assert [r.number for r in left.records] == list(range(4, 54))
     assert [r.number for r in left.records if r.kept] == list(range(49, 54))
+
+
+@pytest.mark.parametrize(
+    ("since", "oldest"),
+    [(LATER, [71, 72]), (EARLIER, [3, 4, 20, 71]), (datetime(2026, 3, 6, tzinfo=UTC), [4, 71])],
+)
+async def test_of_each_choice_of_images_the_last_proof_stays_while_its_images_do(
+    since: datetime, oldest: list[int], api: MemoryApi, kube: Kube
+) -> None:
+    """Five kinds of images, the fifth with a hundred changes of people: what it was before is known by one record."""
+    kinds = {1: "a", 2: "b", 3: "b", 4: "c", 5: "f"}
+    found = [
+        record(
+            number, F if number == 5 else P, about={"images": {"earth": f"r/earth@{kinds.get(number, 'd')}"}}
+        )
+        for number in range(1, 21)
+    ]
+    found += [record(number, P, about={"images": {"earth": "r/earth@a"}}) for number in range(21, 121)]
+    left = await pruned(api, kube, found, since)
+    assert [r.number for r in left.records][: len(oldest)] == oldest
+    assert len(left.records) == 50 + len([number for number in oldest if number < 71])
+
+
+async def test_what_is_held_stays_held_however_often_people_came(api: MemoryApi, kube: Kube) -> None:
+    failed = [record(1, P, kept=True), record(2, F, "b")]
+    people = [record(number, P, rollback_of=2) for number in range(3, 70)]
+    left = await pruned(api, kube, [*failed, *people])
+    assert left.held("b")
+    assert left.restorable == record(1, P, kept=True)
 
 
 async def test_the_last_proof_stays_however_many_failed_since(api: MemoryApi, kube: Kube) -> None:
@@ -166,7 +197,7 @@ async def test_what_stands_stays(api: MemoryApi, kube: Kube) -> None:
     nothing = [record(number, F, "b") for number in range(3, 60)]
     found = await store(api, kube, [record(1, P), record(2, K, "c"), *nothing])
     refused = History("staging", [replace(r, touched=r.number < 3) for r in found.records])
-    await records.prune(kube, refused)
+    await records.prune(kube, refused, LATER)
     assert [r.number for r in (await read_history(kube, "staging")).records][:3] == [1, 2, 10]
 
 

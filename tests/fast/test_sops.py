@@ -2,23 +2,24 @@
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from fast.vault import Key, encrypt, ignore, make_key
-from hubops.cli.secret_source import people_of, secrets_of
+from hubops.cli.secret_source import build_secrets_of, people_of, secrets_of
 from hubops.clients import process
 from hubops.clients.sops import Sops, keys_for
 from hubops.clients.sops_failures import LockedError, TamperedError, WrongKeyError
-from hubops.desired.model import Cluster, Hub, People
+from hubops.desired.model import Cluster, Hub, Image, People
 from hubops.desired.people import with_people
 from hubops.desired.repository import load_fleet
 from hubops.desired.secret_files import SecretState, classify
 from hubops.desired.yaml import parse_yaml
 from hubops.errors import ProgramError, RefusedError, RepositoryError
 from hubops.local.toolchain import require_tool
+from hubops.secret import Secret
 
 GOOD = Path(__file__).parent / "repositories" / "good"
 CANARY = "canary-4711"
@@ -69,6 +70,30 @@ async def test_what_sops_wrote_is_opened_with_its_types(vault: Vault) -> None:
             }
         }
     }
+
+
+async def test_a_build_gets_what_its_image_names(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = vault.root / "secrets/images.yaml"
+    image = Image("earth", vault.root / "user-images/earth", secrets=("index-token",))
+    with pytest.raises(
+        RepositoryError, match=r"images.yaml lacks index-token\n(.*\n)*.*the image earth is to"
+    ):
+        await build_secrets_of(ignore)(image)
+    file.write_bytes(await encrypt(f"index-token: {CANARY}\nnumber: 5\n", vault.key.recipient))
+    secrets = build_secrets_of(ignore)
+    assert await secrets(image) == {"index-token": Secret(CANARY)}
+    with pytest.raises(RepositoryError, match=r"lacks number\n(.*\n)*.*as a text"):
+        await secrets(replace(image, secrets=("index-token", "number")))
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(vault.root / "none"))
+    assert await secrets(image) == {"index-token": Secret(CANARY)}  # it was opened once
+    with pytest.raises(LockedError, match="no key here"):
+        await build_secrets_of(ignore)(image)
+    monkeypatch.setenv("HUBOPS_AGE_KEY_IMAGES", vault.key.file.read_text())
+    assert await build_secrets_of(ignore)(image) == {"index-token": Secret(CANARY)}
+    file.write_text(f"index-token: {CANARY}\n")
+    with pytest.raises(RepositoryError, match="plain in git") as caught:
+        await build_secrets_of(ignore)(image)
+    assert CANARY not in str(caught.value)
 
 
 async def test_a_deploy_gets_the_part_of_its_chart_and_opens_it_once(vault: Vault) -> None:

@@ -20,6 +20,7 @@ from hubops.cli.plan import plan_from
 from hubops.cli.progress import progress
 from hubops.cli.publish import publish
 from hubops.clients.git import Git
+from hubops.clients.sops_failures import LockedError
 from hubops.desired.images import reference
 from hubops.desired.model import Fleet
 from hubops.desired.problems import Look
@@ -114,7 +115,7 @@ def _image(name: str, made: run.MadeImage, tried: Tried | None) -> Outcome:
     if error is None:
         details = tried.lines if tried else ()
         return Outcome("image", name, Result.DONE, made.note, made.took_s, details=details)
-    if isinstance(error, (OutOfReachError, MachineError)):
+    if isinstance(error, (OutOfReachError, MachineError, LockedError)):
         error.hint = _MAINTAINER.format(name)
         return replace(failed_outcome("image", name, error, made.took_s), result=Result.SKIPPED)
     return failed_outcome("image", name, error, made.took_s)

@@ -1,14 +1,12 @@
 """Putting together what this machine offers for a hub's cluster: the value that run.py works with."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubops.cli.edge import require_edge
 from hubops.cli.project import project as project  # noqa: PLC0414 - commands have it from here
-from hubops.cli.secret_source import people_of, secrets_of
-from hubops.clients.buildctl import Buildctl
+from hubops.cli.secret_source import build_secrets_of, people_of, secrets_of
 from hubops.clients.registry import Registry
 from hubops.desired.model import Cluster, Fleet, Hub, Values
 from hubops.desired.repository import load_values
@@ -50,6 +48,7 @@ async def load_machine(
         top=(load_values(fleet.root, "local"),) if instance else (),
         people=people_of(fleet.root, emit),
         makes_secrets=_makes_secrets(instance) if instance else lambda _: False,
+        keeping=fleet.keeping,
     )
 
 
@@ -101,10 +100,11 @@ async def _bench(emit: Emit) -> Bench:
     bundle = host.find_ca_bundle()
     return Bench(
         builder,
-        lambda: find_room(paths.DATA_DIR if isinstance(builder, Buildctl) else Path(tempfile.gettempdir())),
+        lambda: find_room(builder.root),
         secrets={"ca": bundle} if bundle else {},
         stand_ins={base_image.NAME: base} if base else {},
         tools={"caddy": caddy},
+        secret_texts=build_secrets_of(emit),
     )
 
 

@@ -81,7 +81,7 @@ def require_sealed(root: Path, hub: Hub) -> Sealed:
         case SecretState.SOPS:
             return _sealed(file.name, file.content)
         case SecretState.GIT_CRYPT_LOCKED:
-            raise locked(hub, file.name)
+            raise locked(hub.name, file.name)
         case SecretState.GIT_CRYPT_OPEN:
             what = f"git-crypt encrypts the secrets of {hub.name}"
             hint = "Edit the file as it is. To let hubops do it: take it out of .gitattributes, then encrypt it with sops."

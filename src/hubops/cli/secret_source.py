@@ -1,22 +1,24 @@
-"""Where a hub's secrets come from off the local cluster: its file in the repository, opened in memory only."""
+"""Where secrets come from: a hub's off the local cluster, and those of builds. Files here, opened in memory only."""
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hubops.clients.sops import Sops, keys_for
+from hubops.clients.sops_failures import LockedError
 from hubops.desired.files import SecretFile, read_secrets
-from hubops.desired.model import Hub, People, Values
+from hubops.desired.model import Hub, Image, People, Values
 from hubops.desired.people import read_people
-from hubops.desired.secret_check import has_token, missing, no_token, plain
-from hubops.desired.secret_files import SecretState
-from hubops.errors import RefusedError, RepositoryError
+from hubops.desired.secret_check import has_token, missing, no_build_secret, no_token, plain
+from hubops.desired.secret_files import IMAGES, SecretState
+from hubops.errors import RepositoryError
 from hubops.events import Emit
 from hubops.local.toolchain import require_tool
+from hubops.secret import Secret
 
 
 def secrets_of(root: Path, emit: Emit) -> Callable[[Hub], Values]:
@@ -56,13 +58,49 @@ def people_of(root: Path, emit: Emit) -> Callable[[Hub], People]:
     return people
 
 
+def build_secrets_of(emit: Emit) -> Callable[[Image], Awaitable[Mapping[str, Secret]]]:
+    """Gives what an image's build may read, of secrets/images.yaml; that is opened once, when asked for.
+
+    Raises (when called):
+        RepositoryError: it is missing, plain in git, changed by hand, or lacks one.
+        RefusedError: it is locked: by git-crypt, or sops has no key for it here.
+    """
+    opened: dict[Path, Values] = {}
+    alone = asyncio.Lock()
+
+    async def secrets(image: Image) -> Mapping[str, Secret]:
+        root = image.directory.parents[1]
+        async with alone:
+            if root not in opened:
+                opened[root] = await _open_build_secrets(read_secrets(root, IMAGES), emit)
+        found = {name: opened[root].get(name) for name in image.secrets}
+        for name, value in found.items():
+            if not isinstance(value, str):
+                raise no_build_secret(image.name, name)
+        return {name: Secret(str(value)) for name, value in found.items()}
+
+    return secrets
+
+
+async def _open_build_secrets(file: SecretFile, emit: Emit) -> Values:
+    values = file.document.value  # of one that is missing nothing
+    if file.state is SecretState.SOPS:
+        sops = Sops(await require_tool("sops", emit), keys_for((IMAGES,), os.environ))
+        values = await sops.decrypt(file.content, file.name)
+    elif file.state is SecretState.GIT_CRYPT_LOCKED:
+        raise locked(IMAGES, file.name)
+    elif file.state is SecretState.PLAIN:
+        raise plain(file.name)
+    return values if isinstance(values, dict) else {}
+
+
 def _open(hub: Hub, file: SecretFile, emit: Emit) -> Any:
     if file.state is SecretState.SOPS:
         return _at_once(_decrypt(hub, file.content, file.name, emit))
     if file.state is SecretState.GIT_CRYPT_OPEN:
         return file.document.value
     if file.state is SecretState.GIT_CRYPT_LOCKED:
-        raise locked(hub, file.name)
+        raise locked(hub.name, file.name)
     raise missing(hub, file.name) if file.state is SecretState.MISSING else plain(file.name)
 
 
@@ -85,10 +123,10 @@ async def require_sops(hub: Hub, emit: Emit) -> Sops:
     return Sops(await require_tool("sops", emit), keys_for((hub.name, hub.cluster.name), os.environ))
 
 
-def locked(hub: Hub, name: str) -> RefusedError:
+def locked(whose: str, name: str) -> LockedError:
     """What git-crypt encrypts, in a clone that was not unlocked."""
-    return RefusedError(
-        f"the secrets of {hub.name} are locked",
+    return LockedError(
+        f"the secrets of {whose} are locked",
         where=name,
         why="git-crypt encrypts them, and this clone was not unlocked",
         hint="Unlock it: git-crypt unlock (in CI with the key file: git-crypt unlock FILE).",

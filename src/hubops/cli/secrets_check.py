@@ -72,7 +72,7 @@ async def _look(row: _Row, root: Path, hub: Hub, config: sops_config.Config, emi
     refuse_local(hub)
     file = read_secrets(root, hub.name)
     if file.state is SecretState.GIT_CRYPT_LOCKED:
-        raise locked(hub, file.name)
+        raise locked(hub.name, file.name)
     if errors := list(check_secrets(hub, file)):
         raise errors[0]
     values: Values = file.document.value

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from hubops.clients import process
 from hubops.clients.build_context import SOURCE_DATE_EPOCH
-from hubops.clients.builder import Builder, BuildRequest, Workplace, cache_from, cache_to, is_layout
+from hubops.clients.builder import (
+    Builder,
+    BuildRequest,
+    Workplace,
+    cache_from,
+    cache_to,
+    is_layout,
+    secret_options,
+)
 from hubops.clients.image_documents import Documents, read_documents
 from hubops.errors import ProgramError
 
@@ -18,6 +26,7 @@ class Buildctl(Builder):
 
     buildctl: Path
     address: str
+    root: Path | None = None
     list_stages = "--opt=requestid=frontend.targets"
 
     def collect(self) -> list[str]:
@@ -35,7 +44,7 @@ class Buildctl(Builder):
             f"--opt=build-arg:SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
         ]
         command += [f"--opt=build-arg:{name}={value}" for name, value in request.arguments.items()]
-        command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
+        command += secret_options(request)
         for number, (name, path) in enumerate(place.contexts.items()):
             command += _named_context(f"context{number}", name, path)
         command += [f"--opt=context:{name}=docker-image://{image}" for name, image in request.images.items()]

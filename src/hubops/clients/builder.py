@@ -1,6 +1,7 @@
 """BuildKit, whichever program speaks with it: an image from a context, pushed to its registry if asked."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ from hubops.clients.build_context import copy_context
 from hubops.clients.build_log import BuildLog
 from hubops.clients.image_documents import Documents, read_packed
 from hubops.clients.registry import base_url
-from hubops.errors import BuildError, ProgramError
+from hubops.errors import BuildError, MachineError, ProgramError
+from hubops.secret import Redactor, Secret
 
 # What of a context BuildKit looks for beside the Dockerfile.
 _BESIDE = ("Dockerfile.dockerignore",)
@@ -35,6 +37,7 @@ _FORM = {
 class BuildRequest:
     """What to build, and as what.
 
+    `secrets` are files that RUN may mount, by their ids, `secret_texts` texts; these are masked in what is printed.
     `contexts` are named ones: a directory, or an OCI layout for an image's name; those in `as_is` are sent with the
     modes and empty directories that a clone does not have. `images` are references by digest for other images' names.
     Without a `target` the last stage is the image, without `platforms` it is for that of the builder. Steps that one
@@ -46,6 +49,7 @@ class BuildRequest:
     reference: str
     push: bool
     secrets: Mapping[str, Path] = field(default_factory=dict)
+    secret_texts: Mapping[str, Secret] = field(default_factory=dict)
     contexts: Mapping[str, Path] = field(default_factory=dict)
     as_is: frozenset[str] = frozenset()
     images: Mapping[str, str] = field(default_factory=dict)
@@ -72,8 +76,9 @@ class Workplace:
 
 
 class Builder(ABC):
-    """A program that hands builds to a BuildKit."""
+    """A program that hands builds to a BuildKit, which writes below `root`; None where that is not this machine."""
 
+    root: Path | None
     # Instead of building, list the stages of the Dockerfile, one a line, under a line of headings.
     list_stages: str
 
@@ -192,12 +197,19 @@ class Builder(ABC):
             "BUILDX_CONFIG": str(place.docker_config / "buildx"),
         }
         env = {**os.environ, **config}
-        done = await process.attempt(command, env=env, on_line=log.add)
+        texts = place.request.secret_texts
+        keys = {_variables(place.request)[name]: text.reveal() for name, text in texts.items()}
+        mask = Redactor(texts.values()).mask
+
+        def add(line: str) -> None:
+            log.add(mask(line))
+
+        done = await process.attempt(command, env=env, keys=keys, on_line=add)
         if done.code != 0 and log.is_cut:
             # BuildKit does not go on with an image from us that it has half of; then it has none of it.
             await process.attempt(self.collect(), env=env)
             log.begin_again()
-            done = await process.attempt(command, env=env, on_line=log.add)
+            done = await process.attempt(command, env=env, keys=keys, on_line=add)
         if done.code != 0:
             name = place.request.context.name
             raise log.failure(name, f"{place.request.context.parent.name}/{name}/Dockerfile")
@@ -209,21 +221,46 @@ async def _workplace(request: BuildRequest) -> AsyncIterator[Workplace]:
     with tempfile.TemporaryDirectory(prefix="hubops-build-") as name:
         directory = Path(name)
         context = directory / "context"
-        await asyncio.to_thread(copy_context, request.context, context)
+        await asyncio.to_thread(_copy, request.context, context)
         contexts = {}
         for number, (called, source) in enumerate(request.contexts.items()):
             contexts[called] = source
             if not (is_layout(source) or called in request.as_is):
                 contexts[called] = directory / f"context{number}"
-                await asyncio.to_thread(copy_context, source, contexts[called])
+                await asyncio.to_thread(_copy, source, contexts[called])
         yield Workplace(
             request, directory, context, contexts, context, _link_docker_config(directory / "docker")
         )
 
 
+def _copy(source: Path, target: Path) -> None:
+    try:
+        copy_context(source, target)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise MachineError(
+            f"the image {source.name} was not built: the disk is full",
+            where=tempfile.gettempdir(),
+            why=f"the files of {source} are copied there for BuildKit: {error}",
+            hint="Make room there, or name another directory by TMPDIR.",
+        ) from error
+
+
 def is_layout(directory: Path) -> bool:
     """Whether it is an image in the form of an OCI layout."""
     return (directory / "oci-layout").is_file()
+
+
+def secret_options(request: BuildRequest) -> list[str]:
+    """Options for what RUN may mount. Texts come by a variable of this program alone: a killed run leaves none."""
+    files = [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
+    return files + [f"--secret=id={name},env={variable}" for name, variable in _variables(request).items()]
+
+
+def _variables(request: BuildRequest) -> dict[str, str]:
+    """By numbers: a shell passes no variable on that has a name with a hyphen."""
+    return {name: f"HUBOPS_BUILD_SECRET_{number}" for number, name in enumerate(request.secret_texts)}
 
 
 def cache_from(reference: str) -> str:

@@ -1,12 +1,13 @@
 """BuildKit through `docker buildx`: with Docker's engine or whatever builder the operator uses, without root."""
 
 import json
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubops.clients import process
 from hubops.clients.build_context import SOURCE_DATE_EPOCH
-from hubops.clients.builder import Builder, Workplace, cache_from, cache_to, is_layout
+from hubops.clients.builder import Builder, Workplace, cache_from, cache_to, is_layout, secret_options
 from hubops.errors import MachineError
 
 
@@ -16,6 +17,7 @@ class Buildx(Builder):
 
     docker: str = "docker"
     writes_cache: bool = False
+    root: Path | None = None
     list_stages = "--call=targets"
 
     async def is_there(self) -> bool:
@@ -26,10 +28,17 @@ class Buildx(Builder):
             return False
 
     async def looked_at(self) -> "Buildx":
-        """With what its builder can do: Docker's own engine writes no cache to a registry."""
+        """With what its builder can do, and where it writes: Docker's own engine writes no cache to a registry."""
         shown = await process.attempt([self.docker, "buildx", "inspect"])
         drivers = [line.split()[1] for line in shown.stdout.splitlines() if line.startswith("Driver:")]
-        return replace(self, writes_cache=bool(drivers) and drivers != ["docker"])
+        root = await self._engine_root() if {*drivers} <= {"docker", "docker-container"} else None
+        return replace(self, writes_cache=bool(drivers) and drivers != ["docker"], root=root)
+
+    async def _engine_root(self) -> Path | None:
+        """Of an engine that has this machine's name; one in a virtual machine, or behind a network, has another."""
+        told = await process.attempt([self.docker, "info", "--format={{.Name}} {{.DockerRootDir}}"])
+        name, _, root = told.stdout.strip().partition(" ")
+        return Path(root) if told.code == 0 and root and name == socket.gethostname() else None
 
     def collect(self) -> list[str]:
         """As `Builder.collect`."""
@@ -46,7 +55,7 @@ class Buildx(Builder):
             f"--build-arg=SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}",
         ]
         command += [f"--build-arg={name}={value}" for name, value in request.arguments.items()]
-        command += [f"--secret=id={name},src={path}" for name, path in request.secrets.items()]
+        command += secret_options(request)
         command += [f"--build-context={name}={_source(path)}" for name, path in place.contexts.items()]
         command += [
             f"--build-context={name}=docker-image://{image}" for name, image in request.images.items()

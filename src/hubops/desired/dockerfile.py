@@ -1,9 +1,15 @@
 """A Dockerfile as a list of instructions, each part of which has its place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+# The word of what stands as a comment at the top: the image of the program that BuildKit lets read the rest.
+# Above it may only be what makes the file a script, and other lines of that form.
+FRONTEND = "# syntax"
+_FRONTEND = re.compile(
+    r"(?:#!.*\n)?(?:#[ \t]*\w+[ \t]*=.*\n)*?#[ \t]*syntax[ \t]*=[ \t]*(\S+)", re.IGNORECASE
+)
 _BEGIN = re.compile(r"\s*([A-Za-z]+)(?:\s+|$)")
 _HEREDOC = re.compile(r"<<-?(['\"]?)(\w+)\1")
 # What a shell takes as it is: between quotes, behind a backslash (also a line's end).
@@ -33,13 +39,28 @@ class Instruction:
 
 
 def parse_dockerfile(text: str) -> list[Instruction]:
-    """The instructions in their order; what is none is left out."""
-    return list(_instructions(text.removeprefix("\ufeff").splitlines()))
+    """The instructions in their order, the frontend first where one is named; what is none is left out."""
+    text = text.removeprefix("\ufeff")
+    return [*_frontend(text), *_instructions(text.splitlines())]
 
 
 def with_arguments(text: str, defaults: dict[str, str]) -> str:
     """`text` with build arguments replaced by their defaults; those without one stay."""
     return _VARIABLE.sub(lambda found: defaults.get(found[1] or found[2], found[3] or found[0]), text)
+
+
+def may_become(text: str, name: str, variables: Collection[str]) -> bool:
+    """Whether `text` is `name` once these variables, and no others, have some value."""
+    parts = _VARIABLE.split(text)  # between two texts there are the three groups
+    if not {*filter(None, (*parts[1::4], *parts[2::4]))} <= {*variables}:
+        return False
+    return re.fullmatch(".*".join(map(re.escape, parts[::4])), name, re.IGNORECASE) is not None
+
+
+def _frontend(text: str) -> Iterator[Instruction]:
+    if found := _FRONTEND.match(text):
+        before = text[: found.start(1)]
+        yield Instruction(FRONTEND, found[1], before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _instructions(lines: list[str]) -> Iterator[Instruction]:

@@ -4,27 +4,40 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hubops.desired.dockerfile import Instruction, with_arguments
+from hubops.desired.dockerfile import FRONTEND, Instruction, may_become, with_arguments
 
 _ARGUMENT = re.compile(r"(\w+)(?:=(\"[^\"]*\"|'[^']*'|\S*))?")
 _FLAG = re.compile(r"(?:\s|\\\n)*(--[a-z]+=\S+)")
 _COPIED = re.compile(r"--from=(\S+)")
 _MOUNTED = re.compile(r"--mount=(?:\S*,)?from=([^\s,]+)")
+# What BuildKit sets by itself, for each platform anew.
+_OF_PLATFORMS = [
+    f"{of}{what}" for of in ("TARGET", "BUILD") for what in ("PLATFORM", "OS", "ARCH", "VARIANT")
+]
 _DEFAULT_REGISTRY = re.compile(r"(?:index\.)?docker\.io/(?:library/)?|library/")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A name, and where it stands: line:column. `begins` a stage (FROM), or is copied or mounted from."""
+    """A name, and where it stands: line:column. `begins` a stage (FROM), or is copied or mounted from.
+
+    `reads` tells that it is the frontend: BuildKit runs it to read the Dockerfile.
+    """
 
     name: str
     place: str
     begins: bool
+    reads: bool = False
 
 
 def find_sources(instructions: Sequence[Instruction], arguments: Mapping[str, str]) -> list[Source]:
-    """In their order, with build arguments replaced; a name that only the build knows is left out."""
-    return list(_sources(instructions, arguments))
+    """In their order, with build arguments replaced, without those of `find_unknown`."""
+    return [each for each in _sources(instructions, arguments) if "$" not in each.name]
+
+
+def find_unknown(instructions: Sequence[Instruction], arguments: Mapping[str, str]) -> list[Source]:
+    """Those whose name only the build knows, and that cannot all be stages of this Dockerfile."""
+    return [each for each in _sources(instructions, arguments) if "$" in each.name]
 
 
 def familiar(name: str) -> str:
@@ -51,8 +64,8 @@ def _sources(instructions: Sequence[Instruction], arguments: Mapping[str, str]) 
             known |= declared(each, known, arguments)
         for offset, written, begins in written_names(each):
             name = with_arguments(written, known)
-            if name.lower() not in stages and "$" not in name and not name.isdigit():
-                yield Source(name, each.place(offset), begins)
+            if not any(may_become(name, stage, _OF_PLATFORMS) for stage in stages) and not name.isdigit():
+                yield Source(name, each.place(offset), begins, each.word == FRONTEND)
         if each.word == "FROM" and (stage := re.search(r"\s(?i:as)\s+(\S+)", each.text)):
             stages.add(stage[1].lower())
 
@@ -66,6 +79,9 @@ def declared(each: Instruction, known: Mapping[str, str], arguments: Mapping[str
 
 def written_names(each: Instruction) -> Iterator[tuple[int, str, bool]]:
     """Offset and text of each name that an instruction takes from, and whether it begins a stage."""
+    if each.word == FRONTEND:
+        yield 0, each.text, False
+        return
     offset = 0
     while flag := _FLAG.match(each.text, offset):
         offset = flag.end()

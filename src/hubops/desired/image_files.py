@@ -8,7 +8,7 @@ from pathlib import Path
 from hubops.desired.dockerfile import parse_dockerfile
 from hubops.desired.dockerfile_sources import Source, familiar, find_sources
 from hubops.desired.files import Files
-from hubops.desired.keys import keys_of
+from hubops.desired.keys import keys_of, load_schema
 from hubops.desired.model import Image
 from hubops.desired.yaml import Document
 from hubops.digest import NAMED
@@ -77,27 +77,36 @@ def _find(files: Files) -> dict[str, _Found]:
 def _image(
     files: Files, name: str, found: _Found, others: Mapping[str, _Found], locked: Mapping[str, str]
 ) -> Image:
-    own = [source.name for source in found.sources if source.name in others]
+    named = [source for source in found.sources if not source.reads]
+    frontend = next((familiar(source.name) for source in found.sources if source.reads), "")
+    own = [source.name for source in named if source.name in others]
     contexts = {name: path for name, path in _contexts(files, found).items() if name not in others}
-    rest = {familiar(source.name) for source in found.sources} - {*own, *contexts, *TOOLS}
-    used = {source.name for source in found.sources} & {*contexts}
+    rest = {familiar(source.name) for source in named} - {*own, *contexts, *TOOLS} | {frontend} - {""}
+    used = {source.name for source in named} & {*contexts}
     return Image(
         name=name,
         directory=found.directory,
         arguments=_texts(files, found.settings, "arguments"),
         target=found.settings.value.get("target", ""),
-        platforms=tuple(_platforms(files, found.settings)),
+        platforms=tuple(
+            _list(files, found.settings, "platforms", "a platform", "Write for example linux/arm64.")
+        ),
         own=tuple(dict.fromkeys(own)),
         shared={context: contexts[context] for context in sorted(used)},
-        tools=tuple(tool for tool in TOOLS if any(source.name == tool for source in found.sources)),
+        tools=tuple(tool for tool in TOOLS if any(source.name == tool for source in named)),
         bases={base: "" if "@" in base else locked.get(base, "") for base in sorted(rest)},
+        frontend=frontend,
+        secrets=tuple(
+            _list(files, found.settings, "secrets", "a secret's name", "Write a key of secrets/images.yaml.")
+        ),
     )
 
 
 def _contexts(files: Files, found: _Found) -> dict[str, Path]:
     """Directories that the Dockerfile copies from: beside the image's, or where its image.yaml says."""
     beside = found.path.rpartition("/")[0]
-    names = {source.name for source in found.sources if not source.begins and _NAME.fullmatch(source.name)}
+    taken = (source for source in found.sources if not (source.begins or source.reads))
+    names = {source.name for source in taken if _NAME.fullmatch(source.name)}
     contexts = {n: files.root / beside / n for n in names if files.is_directory(f"{beside}/{n}")}
     for name, path in _texts(files, found.settings, "contexts").items():
         parts = Path(path).parts
@@ -124,13 +133,15 @@ def _texts(files: Files, document: Document, key: str) -> dict[str, str]:
     return good
 
 
-def _platforms(files: Files, document: Document) -> Iterator[str]:
-    for number, value in enumerate(document.value.get("platforms") or ()):
-        if isinstance(value, str) and re.fullmatch(r"[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?", value):
+def _list(files: Files, document: Document, key: str, what: str, hint: str) -> Iterator[str]:
+    """Texts of the form that the schema has for them."""
+    form = re.compile(load_schema("image")["properties"][key]["items"]["pattern"])
+    for number, value in enumerate(document.value.get(key) or ()):
+        if isinstance(value, str) and form.search(value):
             yield value
             continue
-        what, where = f"{value!r} is not a platform", document.place("platforms", number)
-        error = RepositoryError(what, where=where, hint="Write for example linux/arm64.", rule="wrong-type")
+        where = document.place(key, number)
+        error = RepositoryError(f"{value!r} is not {what}", where=where, hint=hint, rule="wrong-type")
         files.refuse(document.file, error)
 
 

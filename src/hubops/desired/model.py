@@ -114,7 +114,8 @@ class Image:
 
     What the Dockerfile names besides its own stages is among `own`, images of the fleet; `shared`, directories
     by the names they have there; `tools`, programs that hubops makes; `bases`, images from elsewhere, each with
-    its digest in bases.lock, "" where there is none. Without `platforms` it is built for that of the builder.
+    its digest in bases.lock, "" where there is none; one of them is the `frontend`, if the Dockerfile names one (# syntax=),
+    which reads it. `secrets` are the names of those that its build may read. Without `platforms` it is built for that of the builder.
     """
 
     name: str
@@ -126,6 +127,8 @@ class Image:
     shared: Mapping[str, Path] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     bases: Mapping[str, str] = field(default_factory=dict)
+    frontend: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hubops.desired.image_files import read_images
 from hubops.desired.keys import keys_of
 from hubops.desired.model import Cluster, Fleet, Hub, People, Values
 from hubops.desired.people import PEOPLE_LISTS, read_people
+from hubops.desired.secret_files import IMAGES
 from hubops.desired.settings import (
     SETTINGS,
     read_clusters,
@@ -135,6 +136,9 @@ def _check_directory(files: Files, directory: Path, relative: str) -> None:
     if not is_dns_label(directory.name):
         what, hint = f"{directory.name} cannot name a hub", "Use lower-case letters, digits, -."
         files.refuse(relative, RepositoryError(what, where=relative, hint=hint, rule="hub-name"))
+    if directory.name == IMAGES:
+        what, why = f"{IMAGES} cannot name a hub", f"secrets/{IMAGES}.yaml has what builds of images need"
+        files.refuse(relative, RepositoryError(what, where=relative, why=why, rule="hub-name"))
     if not (directory / "Chart.yaml").is_file():
         what = f"the hub {directory.name} has no Chart.yaml"
         hint = "Say which JupyterHub chart it uses, or remove the directory."

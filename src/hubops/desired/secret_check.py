@@ -6,7 +6,7 @@ from hubops.desired.files import SecretFile
 from hubops.desired.model import Hub
 from hubops.desired.probe import SERVICE_NAME
 from hubops.desired.schema import dotted
-from hubops.desired.secret_files import SecretState
+from hubops.desired.secret_files import IMAGES, SecretState
 from hubops.desired.secret_forms import plain_places
 from hubops.desired.values import find_value, path_below
 from hubops.desired.yaml import Path
@@ -20,7 +20,16 @@ def check_secrets(hub: Hub, file: SecretFile) -> Iterator[RepositoryError]:
     """What is wrong with the file; on the local cluster secrets are generated, and there is none to check."""
     if file.state is SecretState.MISSING:
         yield missing(hub, file.name)
-    elif file.state is SecretState.PLAIN:
+    yield from check_encryption(file)
+    if file.state in {SecretState.SOPS, SecretState.GIT_CRYPT_OPEN} and not has_token(
+        hub, file.document.value
+    ):
+        yield no_token(hub, file.name)
+
+
+def check_encryption(file: SecretFile) -> Iterator[RepositoryError]:
+    """What of the file is in clear."""
+    if file.state is SecretState.PLAIN:
         yield plain(file.name)
     elif file.state is SecretState.SOPS:
         what, why = (
@@ -32,10 +41,6 @@ def check_secrets(hub: Hub, file: SecretFile) -> Iterator[RepositoryError]:
             RepositoryError(what, where=where, why=why, hint=hint, rule="partly-plain-secrets")
             for where in plain_places(file.document)
         )
-    if file.state in {SecretState.SOPS, SecretState.GIT_CRYPT_OPEN} and not has_token(
-        hub, file.document.value
-    ):
-        yield no_token(hub, file.name)
 
 
 def missing(hub: Hub, name: str) -> RepositoryError:
@@ -71,6 +76,18 @@ def no_token(hub: Hub, name: str) -> RepositoryError:
 def has_token(hub: Hub, values: object) -> bool:
     """Whether values of a file of secrets hold the token of hubops' service."""
     return bool(find_value(values, path_below(hub, TOKEN)))
+
+
+def no_build_secret(image: str, secret: str, where: str = "") -> RepositoryError:
+    """`where` the image's image.yaml names it."""
+    name = f"secrets/{IMAGES}.yaml"
+    return RepositoryError(
+        f"{name} lacks {secret}",
+        where=where or name,
+        why=f"the build of the image {image} is to read it",
+        hint=f"Put it in as a text, encrypted for those whom .sops.yaml names: sops edit {name}",
+        rule="build-secret",
+    )
 
 
 def lacking(hub: Hub, name: str, keys: Iterable[Path]) -> RepositoryError:

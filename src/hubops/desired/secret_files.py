@@ -12,6 +12,8 @@ from hubops.desired.yaml import Document
 _GIT_CRYPT = b"\0GITCRYPT\0"
 METADATA = "sops"
 _ENCRYPTED = re.compile(r"ENC\[.*,type:(\w+)\]", re.DOTALL)
+# secrets/images.yaml is not a hub's: it has what builds of images may read.
+IMAGES = "images"
 # One of these is in every file that git-crypt or sops encrypted, whatever its kind.
 ENCRYPTED_MARKS = ("GITCRYPT", "ENC[AES256_GCM,")
 STAND_IN = "0" * 64  # hexadecimal, and as long as any secret must be

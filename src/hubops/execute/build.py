@@ -13,17 +13,24 @@ from hubops.events import Emit, Line, Output, step
 from hubops.execute.pushed import read_back
 from hubops.execute.room import Room
 from hubops.execute.sbom import attach_sbom
+from hubops.secret import Secret
 
 _CACHES = 5
 
+SecretTexts = Callable[[Image], Awaitable[Mapping[str, Secret]]]
 Test = Callable[[BuildRequest, Callable[[str], None]], Awaitable[bytes]]
 """Gives the list of what is in an image, or raises what keeps it from being trusted; lines go to the log."""
+
+
+async def _no_texts(_: Image) -> Mapping[str, Secret]:
+    return {}
 
 
 @dataclass(frozen=True)
 class Bench:
     """What builds take on this machine: a builder, secrets for each, and directories for names in Dockerfiles.
 
+    `secret_texts` gives those that an image names, and is asked only when one that does is to be built.
     `stand_ins` are OCI layouts made here for images whose registry is away, and never part of what others get.
     `tools` are made when a Dockerfile names one. `room` tells what is free.
     """
@@ -33,6 +40,7 @@ class Bench:
     secrets: Mapping[str, Path] = field(default_factory=dict)
     stand_ins: Mapping[str, Path] = field(default_factory=dict)
     tools: Mapping[str, Callable[[], Awaitable[Path]]] = field(default_factory=dict)
+    secret_texts: SecretTexts = _no_texts
 
     async def request(
         self,
@@ -47,12 +55,17 @@ class Bench:
 
         `answers` tells whether the registry does: then it has caches, unless it is this machine's, whose BuildKit
         has all that they would.
+
+        Raises:
+            HubopsError: a secret of its build cannot be had.
         """
         local = base_url(reference.repository.partition("/")[0]).startswith("http://")
         caches = _caches(reference) if answers and not local else []
         here = local or not push
         stand_ins = {name: path for name, path in self.stand_ins.items() if here and name in image.bases}
         locked = {name: f"{name}@{digest}" for name, digest in image.bases.items() if digest}
+        # BuildKit looks for the frontend before there are named contexts.
+        frontend = {"BUILDKIT_SYNTAX": locked[image.frontend]} if image.frontend in locked else {}
         layouts = {name: source for name, source in own.items() if isinstance(source, Path)}
         pushed = {name: source for name, source in own.items() if isinstance(source, str)}
         tools = {name: await self.tools[name]() for name in image.tools}
@@ -61,9 +74,10 @@ class Bench:
             str(reference),
             push,
             secrets=self.secrets,
+            secret_texts=await self.secret_texts(image) if image.secrets else {},
             contexts={**image.shared, **tools, **layouts, **stand_ins},
             images={name: source for name, source in {**locked, **pushed}.items() if name not in stand_ins},
-            arguments=image.arguments,
+            arguments={**frontend, **image.arguments},
             target=image.target,
             platforms=image.platforms,
             caches=caches,

@@ -3,12 +3,13 @@
 import base64
 import json
 from dataclasses import asdict, replace
+from datetime import datetime
 
 from hubops.clients.kube import Json, Kube
-from hubops.state.model import HUB_LABEL, NUMBER_LABEL, RECORDS, History, Record
+from hubops.state.model import HUB_LABEL, NUMBER_LABEL, RECORDS, Ending, History, Record
 
 _TYPE = "hubops.dev/deploy"
-_KEPT_RECORDS = 50
+KEPT_RECORDS = 50
 _KEPT_BUNDLES = 5
 # A Secret takes 1 MiB of data; base64 and the record itself take their part.
 _LARGEST_BUNDLE = 700_000
@@ -43,19 +44,45 @@ async def end(kube: Kube, record: Record, *, bundle: bytes = b"") -> Record:
     return ended
 
 
-async def prune(kube: Kube, history: History) -> None:
-    """Forget the oldest: records beyond the fifty newest, charts beyond those of the five newest proofs.
+async def prune(kube: Kube, history: History, since: datetime) -> None:
+    """Forget what `find_old` tells, and charts beyond those of the five newest proofs.
 
     What the hub runs, the last proof, and the chart to go back to are never among them.
     """
-    needed = {r.number for r in (history.standing, history.last_proved, history.restorable) if r}
-    old = [record for record in history.records[:-_KEPT_RECORDS] if record.number not in needed]
+    old = find_old(history, since)
     for record in old:
         await kube.delete(f"{RECORDS}/{record.name}")
+    needed = _needed(history)
     kept = [record for record in history.records if record.kept and record not in old]
     for record in kept[:-_KEPT_BUNDLES]:
-        if record.number not in needed:
+        if record not in needed:
             await kube.patch(f"{RECORDS}/{record.name}", {"data": {"bundle": None}})
+
+
+def find_old(history: History, since: datetime) -> list[Record]:
+    """Records beyond the fifty newest that nobody goes back to, nor asks for the images of.
+
+    Images of releases that were proved and replaced after `since` are kept because a record tells of them. The last
+    one of the same images is enough, so that changes of people add nothing: there are no more records than fifty and
+    one for each other choice of images.
+    """
+    needed = _needed(history)
+    last = {_images(each): each for each in history.records if each.ending is Ending.PROVED}
+    return [
+        record
+        for record in history.records[:-KEPT_RECORDS]
+        if record not in needed
+        and not (record is last.get(_images(record)) and history.replaced_at(record) >= since)
+    ]
+
+
+def _needed(history: History) -> list[Record | None]:
+    """What stands, what can be brought back, and what is held until it changes."""
+    return [history.standing, history.last_proved, history.restorable, history.open_failure]
+
+
+def _images(record: Record) -> tuple[str, ...]:
+    return tuple(sorted(record.content.images.values()))
 
 
 def _data(record: Record) -> Json:

@@ -12,11 +12,14 @@ DISK_PER_BUILD = 2 * _GIB
 
 @dataclass(frozen=True)
 class Room:
-    """What is free on the machine that builds: cores, bytes of memory, bytes of disk at `place`."""
+    """What is free on the machine that builds: cores, bytes of memory, bytes of disk at `place`.
+
+    `disk` is None where the builder writes on another machine, or nobody can tell where.
+    """
 
     cores: int
     memory: int
-    disk: int
+    disk: int | None
     place: str
 
 
@@ -30,7 +33,7 @@ def builds_at_once(room: Room) -> int:
         ("memory", room.memory, MEMORY_PER_BUILD),
         ("disk", room.disk, DISK_PER_BUILD),
     ):
-        if free < needed:
+        if free is not None and free < needed:
             raise MachineError(
                 f"building an image needs {needed / _GIB:.0f} GiB of {what}, {free / _GIB:.1f} are free",
                 where=room.place if what == "disk" else "",
@@ -38,4 +41,5 @@ def builds_at_once(room: Room) -> int:
                 if what == "disk"
                 else "End other programs, or build on a machine with more.",
             )
-    return max(1, min(room.cores, room.memory // MEMORY_PER_BUILD, room.disk // DISK_PER_BUILD))
+    limits = [room.cores, room.memory // MEMORY_PER_BUILD]
+    return max(1, min(limits if room.disk is None else [*limits, room.disk // DISK_PER_BUILD]))

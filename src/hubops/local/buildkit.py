@@ -9,11 +9,12 @@ from hubops.events import Emit
 from hubops.local import daemon, host, paths
 from hubops.local.toolchain import require_tool
 
+ROOT = paths.DATA_DIR / "buildkit"
 ADDRESS = f"unix://{paths.RUN_DIR / 'buildkitd.sock'}"
 # RUN steps use the machine's network, so that its DNS and proxies work in them as outside.
 _CONFIG = f"""\
 insecure-entitlements = ["network.host"]
-root = "{paths.DATA_DIR / "buildkit"}"
+root = "{ROOT}"
 [grpc]
   address = ["{ADDRESS}"]
 [worker.oci]
@@ -64,4 +65,4 @@ async def require_buildkit(emit: Emit) -> Buildctl:
         return (await process.attempt([buildctl, f"--addr={ADDRESS}", "debug", "workers"])).code == 0
 
     await daemon.ensure_running("buildkitd", [buildkitd, f"--config={config}"], answers, paths.RUN_DIR)
-    return Buildctl(buildctl, ADDRESS)
+    return Buildctl(buildctl, ADDRESS, ROOT)

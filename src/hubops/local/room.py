@@ -14,10 +14,17 @@ _LIMITS = (
 )
 
 
-def find_room(directory: Path) -> Room:
-    """What is free now; the disk is that of `directory`, be it there already or not."""
-    place = next(path for path in (directory, *directory.parents) if path.exists())
-    return Room(len(os.sched_getaffinity(0)), _memory(), shutil.disk_usage(place).free, str(directory))
+def find_room(directory: Path | None) -> Room:
+    """What is free now; the disk is that of `directory`, be it there already or not, None where it is not ours."""
+    return Room(
+        len(os.sched_getaffinity(0)), _memory(), _disk(directory) if directory else None, str(directory)
+    )
+
+
+def _disk(directory: Path) -> int:
+    """Bytes; Docker's own directory is one that others may not look into."""
+    place = next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110 - raises nothing
+    return shutil.disk_usage(place).free
 
 
 def _memory() -> int:

@@ -25,12 +25,6 @@ def _why(record: Record, history: History, now: datetime, horizon: timedelta) ->
         return "can be brought back"
     if history.held(record.content.key):
         return "held"
-    if record.ending is Ending.PROVED and now - _replaced_at(record, history) <= horizon:
+    if record.ending is Ending.PROVED and now - history.replaced_at(record) <= horizon:
         return "proved"
     return ""
-
-
-def _replaced_at(record: Record, history: History) -> datetime:
-    """When another took its place."""
-    later = (each for each in history.records if each.touched and each.number > record.number)
-    return datetime.fromisoformat(next(later, record).at)

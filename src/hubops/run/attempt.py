@@ -1,7 +1,7 @@
 """One attempt to deploy a hub: recorded before it begins, proved, and taken back when it fails."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hubops.clients.helm import Upgrade, format_values
 from hubops.desired.access import read_access
@@ -227,7 +227,8 @@ class Attempt:
         packed = pack(bundle) if keep else b""
         proved = replace(record, ending=ending, ended_at=_now())
         ended = await records.end(self.writer.kube, proved, bundle=packed)
-        await records.prune(self.writer.kube, History(self.hub.name, (*self.own.records, ended)))
+        since = datetime.now(UTC) - timedelta(days=self.session.machine.keeping.rollback_days)
+        await records.prune(self.writer.kube, History(self.hub.name, (*self.own.records, ended)), since)
 
 
 def _now() -> str:

@@ -3,13 +3,13 @@
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, open_home
 from hubops.clients.kube import Connection, Kube, connect
-from hubops.desired.model import Cluster, Hub, People, Values
+from hubops.desired.model import Cluster, Hub, Keeping, People, Values
 from hubops.desired.probe import SERVICE_NAME, probe_values
 from hubops.desired.values import find_value, merge, texts
 from hubops.errors import RefusedError
@@ -26,8 +26,8 @@ class Machine:
 
     `top` are layers of values above the hub's own; `secrets` gives a hub's secret values, opened in
     memory, and `people` its people, where they are encrypted; `makes_secrets` says whether a hub's are not there
-    yet, so that asking for them makes them. `registry` is where images go; `url` the hubs' public address without
-    a slash at its end.
+    yet, so that asking for them makes them. `registry` is where images go, and `keeping` for how long they stay; `url`
+    the hubs' public address without a slash at its end.
     """
 
     cluster: Cluster
@@ -42,6 +42,7 @@ class Machine:
     top: tuple[Values, ...] = ()
     people: Callable[[Hub], People] = lambda hub: hub.people
     makes_secrets: Callable[[Hub], bool] = lambda _: False
+    keeping: Keeping = field(default_factory=Keeping)
 
     def opened(self, hub: Hub) -> Hub:
         """The hub with the names of its people, whose file may be encrypted.

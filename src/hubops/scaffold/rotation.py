@@ -6,6 +6,7 @@ from typing import Any
 
 from hubops.desired.model import Hub, Values
 from hubops.desired.schema import dotted
+from hubops.desired.secret_files import IMAGES
 from hubops.desired.secret_keys import CRYPT_KEYS, EFFECTS, PASSWORDS, effect_of
 from hubops.desired.values import find_value, leaves, path_below
 from hubops.desired.yaml import Path
@@ -98,7 +99,8 @@ def _checklist(name: str, done: dict[str, list[str]], left: dict[str, list[str]]
         yield f"\n## {file}\n"
         yield from (f"- [x] {line}" for line in lines)
         yield from (f"- [ ] {line}" for line in left[file])
-        yield "- [ ] Deploy it: until then the hub runs with the old values."
+        if file != f"secrets/{IMAGES}.yaml":
+            yield "- [ ] Deploy it: until then the hub runs with the old values."
     yield "\n## Not in these files\n"
     yield f"- [ ] The keys of machines that {name} could read, such as CI's: offboard each as well, with a new one in its place."
     yield "- [ ] Clusters, the cloud, the image registry and the forge: accounts, tokens, kubeconfigs."

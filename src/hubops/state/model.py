@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 from hubops.desired.model import Values
@@ -125,6 +126,11 @@ class History:
     def find(self, key: str) -> Record | None:
         """The newest attempt at this content."""
         return next((r for r in reversed(self.records) if r.content.key == key), None)
+
+    def replaced_at(self, record: Record) -> datetime:
+        """When another took a record's place; its own beginning where none did."""
+        later = (each for each in self.records if each.touched and each.number > record.number)
+        return datetime.fromisoformat(next(later, record).at)
 
     def held(self, key: str) -> Record | None:
         """The failed attempt for which this content is not tried again by itself.

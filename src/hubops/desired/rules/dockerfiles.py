@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from hubops.desired.dockerfile import Instruction
-from hubops.desired.dockerfile_sources import Source, familiar, find_sources, image_address
+from hubops.desired.dockerfile_sources import Source, familiar, find_sources, find_unknown, image_address
 from hubops.desired.image_files import BASES
+from hubops.desired.model import Image
 from hubops.desired.moving_urls import URL, find_moving
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView
@@ -56,6 +57,19 @@ def unlocked_base(view: FleetView) -> Iterator[RepositoryError]:
             )
 
 
+def unknown_base(view: FleetView) -> Iterator[RepositoryError]:
+    """Neither the lock nor the tag can have its digest."""
+    for file, image in _files(view):
+        for source in find_unknown(view.dockerfiles[file], image.arguments):
+            yield RepositoryError(
+                f"only the build knows which image {source.name} is",
+                where=f"{file}:{source.place}",
+                why="so it has no digest in the lock: it may become another, while the tag of what is built on it stays",
+                hint="Name one for all platforms, or a stage for each: FROM IMAGE AS base-arm64, then"
+                " FROM base-$TARGETARCH. A variable of your own gets its value by ARG NAME=... or in image.yaml.",
+            )
+
+
 def unpinned_url(instructions: list[Instruction]) -> Found:
     """What is behind such a URL changes, and with it the image, while its tag stays."""
     for each in instructions:
@@ -93,11 +107,16 @@ def _publisher(image: str) -> str:
 
 def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
     """What Dockerfiles take from elsewhere, without a digest in the lock, and where."""
-    for image in view.fleet.images.values():
-        file = view.dockerfile_of(image)
+    for file, image in _files(view):
         for source in find_sources(view.dockerfiles[file], image.arguments):
             if image.bases.get(familiar(source.name)) == "":
                 yield source, f"{file}:{source.place}"
+
+
+def _files(view: FleetView) -> Iterator[tuple[str, Image]]:
+    """Each image with its Dockerfile."""
+    for image in view.fleet.images.values():
+        yield view.dockerfile_of(image), image
 
 
 def is_unpinned(image: str) -> bool:
@@ -148,6 +167,11 @@ RULES = (
         "unlocked-base",
         "bases.lock has digests, but none of an image that a Dockerfile names.",
         unlocked_base,
+    ),
+    Rule(
+        "unknown-base",
+        "FROM, or COPY --from, names an image by a variable that only the build knows.",
+        unknown_base,
     ),
     _rule(
         "unpinned-url",

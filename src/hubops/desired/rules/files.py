@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from hubops.desired.repository import STAGES
 from hubops.desired.rules.model import Rule
 from hubops.desired.rules.views import FleetView
+from hubops.desired.secret_files import IMAGES
 from hubops.desired.settings import SETTINGS
 from hubops.errors import RepositoryError
 from hubops.names import did_you_mean, nearest
@@ -33,8 +34,9 @@ def dead_file(view: FleetView) -> Iterator[RepositoryError]:
     if SETTINGS not in view.files.wrong:
         clusters = view.fleet.settings.value.get("clusters", {})
         yield from _dead(view, "values/clusters/", [f"{name}.yaml" for name in clusters])
+    of_builds = [IMAGES] if any(image.secrets for image in view.fleet.images.values()) else []
     # A text here is a password more often than it is for people.
-    yield from _dead(view, "secrets/", [f"{hub}.yaml" for hub in view.fleet.hubs], _README)
+    yield from _dead(view, "secrets/", [f"{name}.yaml" for name in (*view.fleet.hubs, *of_builds)], _README)
     # A directory that a hub names is missing its Dockerfile, which another rule tells.
     images = {*view.fleet.images, *(name for names in view.used_images.values() for name in names)}
     shared = {path.name for image in view.fleet.images.values() for path in image.shared.values()}

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from hubops.desired.files import read_secrets
+from hubops.desired.image_files import SETTINGS
 from hubops.desired.rules.model import Rule, only
 from hubops.desired.rules.views import FleetView, HubView
-from hubops.desired.secret_check import TOKEN, check_secrets, lacking
-from hubops.desired.secret_files import SecretState
+from hubops.desired.secret_check import TOKEN, check_encryption, check_secrets, lacking, no_build_secret
+from hubops.desired.secret_files import IMAGES, SecretState
 from hubops.desired.secret_forms import secrets_in_clear
 from hubops.desired.secret_keys import missing_in
 from hubops.desired.values import of_jupyterhub
@@ -68,6 +70,26 @@ def secret_in_git(view: FleetView) -> Iterator[RepositoryError]:
             )
 
 
+def build_secret(view: FleetView) -> Iterator[RepositoryError]:
+    """By the keys of an encrypted file, which lie open."""
+    users = [image for image in view.fleet.images.values() if image.secrets]
+    try:
+        file = read_secrets(view.fleet.root, IMAGES)
+    except RepositoryError as error:
+        yield error
+        return
+    if users:
+        yield from check_encryption(file)
+    if file.state in {SecretState.PLAIN, SecretState.GIT_CRYPT_LOCKED}:
+        return
+    known = file.document.value if isinstance(file.document.value, dict) else {}
+    for image in users:
+        settings = f"{image.directory.relative_to(view.fleet.root).as_posix()}/{SETTINGS}"
+        for number, name in enumerate(image.secrets):
+            if name not in known:
+                yield no_build_secret(image.name, name, view.files.read(settings).place("secrets", number))
+
+
 _ABOUT = {
     "missing-secrets": "A hub off the local cluster has no file of secrets.",
     "plain-secrets": "A file of secrets is not encrypted.",
@@ -84,4 +106,9 @@ RULES = (
 OF_FLEET = (
     Rule("plain-secrets-in-git", "Git has a file of secrets unencrypted.", plain_secrets_in_git),
     Rule("secret-in-git", "Git has a secret in clear in values, whatever lies here.", secret_in_git),
+    Rule(
+        "build-secret",
+        "secrets/images.yaml lacks what the build of an image is to read, or is not encrypted.",
+        build_secret,
+    ),
 )
