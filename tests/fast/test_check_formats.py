@@ -165,7 +165,7 @@ async def test_outside_git_nothing_is_said_of_it(fleet: Path) -> None:
 
 async def test_a_repository_that_git_cannot_read_is_an_error(fleet: Path) -> None:
     (fleet / ".git").mkdir()
-    with pytest.raises(ProgramError, match="git cannot read"):
+    with pytest.raises(ProgramError, match="not a git repository"):
         await read_in_git(fleet)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -196,13 +195,16 @@ class Git:
         Raises:
             ProgramError: git cannot read the repository.
         """
-        words = ("diff", "--raw", "--no-abbrev", "-z", "--no-renames", "--relative")
-        staged, committed = await asyncio.gather(
-            self._run(*words, "--", *patterns), self._attempt(*words, "HEAD", "--", *patterns)
-        )
-        # Before the first commit there is no HEAD, and nothing is said.
-        parts = f"{staged}{committed.stdout}".split("\0")
-        found = {(name, line.split()[2]) for line, name in pairwise(parts) if line.startswith(":100")}
+        words = ("status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=no", "--", *patterns)
+        changed, prefix = await asyncio.gather(self._run(*words), self._run("rev-parse", "--show-prefix"))
+        # Of a changed file: "1", its state, "N...", three modes, its blob in HEAD and in the index, its name from the top.
+        lines = (line.split(" ", 8) for line in changed.split("\0") if line.startswith("1 "))
+        found = {
+            (name.removeprefix(prefix.strip("\n")), blob)
+            for _, state, *_, head, index, name in lines
+            # The second letter of the state is a dot where what is staged lies here.
+            for blob in {head, index} - ({index} if state[1] == "." else set())
+        }
         texts = await self._blobs({blob for _, blob in found if blob.strip("0")})
         return sorted((name, texts[blob]) for name, blob in found if blob in texts)
 
