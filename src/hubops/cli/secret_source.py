@@ -4,14 +4,13 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hubops.clients.sops import Sops, keys_for
 from hubops.desired.files import SecretFile, read_secrets
 from hubops.desired.model import Hub, People, Values
-from hubops.desired.people import read_people
+from hubops.desired.people import opened_people
 from hubops.desired.secret_check import has_token, missing, no_token, plain
 from hubops.desired.secret_files import SecretState
 from hubops.errors import RefusedError, RepositoryError
@@ -50,7 +49,7 @@ def people_of(root: Path, emit: Emit) -> Callable[[Hub], People]:
         if hub.name not in opened:
             name = f"hub-charts/{hub.name}/people.yaml"
             values = _at_once(_decrypt(hub, (root / name).read_bytes(), name, emit))
-            opened[hub.name] = replace(read_people(values), encrypted=True)
+            opened[hub.name] = opened_people(values, name)
         return opened[hub.name]
 
     return people
