@@ -136,12 +136,12 @@ async def operator(
         await forget_hub(cluster, HUB)
 
 
-def make_hub(directory: Path) -> Path:
+def make_hub(directory: Path, name: str = HUB) -> Path:
     root = make_fleet(directory)
-    hub = root / "hub-charts" / HUB
+    hub = root / "hub-charts" / name
     hub.mkdir()
     dependency = {"name": "jupyterhub", "version": "0.1.0", "repository": "file://../../charts/jupyterhub"}
-    chart = {"apiVersion": "v2", "name": HUB, "version": "0.1.0", "dependencies": [dependency]}
+    chart = {"apiVersion": "v2", "name": name, "version": "0.1.0", "dependencies": [dependency]}
     (hub / "Chart.yaml").write_text(json.dumps(chart))
     lock = (root / "hub-charts" / "staginghub" / "Chart.lock").read_text()
     (hub / "Chart.lock").write_text(lock)

@@ -5,14 +5,19 @@ import os
 import re
 import signal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
 
+from cluster.commands import deploy_unproved, forgotten
 from cluster.conftest import NAME, PROJECT, Cluster, Fleet, show
+from cluster.forge import make_origin
 from cluster.object_store import BUCKET, SECRET, serve_store
-from fast.canary import Watch
+from cluster.test_archive import make_hub
+from fast.canary import Seen, Watch
 from hubops.desired.values import texts
+from hubops.local import base_image
 from hubops.local.instance import load_instance
 from hubops.local.secrets import load_or_create
 from hubops.local.toolchain import require_tool
@@ -27,6 +32,7 @@ COMMANDS = [
     "status",
     f"history {HUB}",
     f"logs {HUB}",
+    "local up",
     pytest.param(f"chart upgrade {HUB} 0.1.0 --rehearse --names", marks=pytest.mark.long),
 ]
 
@@ -53,6 +59,55 @@ def test_a_command_on_a_cluster_shows_no_secret(words: str, watch: Watch, canari
     seen = watch.run(words.split())
     assert seen.leaks(canaries) == set()
     assert seen.code == 0, seen.output
+
+
+# In a repository of the test's own: the first two write into it, and the last one asks its branches.
+OWN = {
+    "add": f"user add {HUB} guest --now",
+    "remove": f"user remove {HUB} guest --now",
+    "build": "--verbose build tiny",
+    "prune": "images prune",
+}
+
+
+def look(watch: Watch, directory: Path, root: Path, words: str) -> Seen:
+    directory.mkdir()
+    (directory / "operations").symlink_to(root)
+    return Watch(directory, watch.env).run(words.split())
+
+
+@pytest.mark.parametrize("words", OWN.values(), ids=OWN.keys())
+def test_own_files(words: str, watch: Watch, canaries: dict[str, str], tmp_path: Path) -> None:
+    """Of a name so short because a socket's path may not be long."""
+    root = make_origin(tmp_path).work
+    (root / "user-images/tiny").mkdir()
+    dockerfile = f"FROM {base_image.NAME}\nRUN echo {uuid4().hex} > /word\nUSER 1000\n"
+    (root / "user-images/tiny/Dockerfile").write_text(dockerfile)
+    seen = look(watch, tmp_path / "1", root, words)
+    assert seen.leaks(canaries) == set()
+    assert seen.code == 0, seen.output
+
+
+@pytest.mark.long
+async def test_removal(watch: Watch, canaries: dict[str, str], cluster: Cluster, tmp_path: Path) -> None:
+    """A hub with secrets of its own: archived, removed, deployed anew, and restored."""
+    hub, root = "canaryhub", make_hub(tmp_path / "fleet", "canaryhub")
+    directory = load_instance(NAME).directory / "secrets"
+    archives = tmp_path / "archives"
+
+    async def run(number: int, words: str) -> None:
+        own = {f"own {at}": value for at, value in enumerate(texts(load_or_create(directory, hub)))}
+        seen = await asyncio.to_thread(look, watch, tmp_path / str(number), root, words)
+        assert seen.leaks({**canaries, **own}) == set()
+        assert seen.code == 0, seen.output
+
+    async with forgotten(cluster, hub):
+        await deploy_unproved(root, hub)
+        await run(1, f"archive {hub} --to {archives}")
+        [archive] = archives.iterdir()
+        await run(2, f"remove {hub} --yes-remove {hub}")
+        await deploy_unproved(root, hub)
+        await run(3, f"restore {hub} --from {archive} --replace hub-db-dir")
 
 
 @pytest.mark.long

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from fast.memory_api import MemoryApi
 from fast.volumes import claim, serve
+from hubops.cli.archive import command
 from hubops.errors import ClusterError, MachineError, RefusedError
 from hubops.events import Event
 from hubops.execute.archive import archive_claim, now, upload
@@ -29,6 +31,8 @@ from hubops.execute.volume.unpack import swap
 from hubops.report.archive import format_archive
 from hubops.state.archive_model import Archived, Kind, Manifest, Receipt, choose_sample, parse_manifest
 from hubops.state.receipts import read_receipt
+
+GOOD = Path(__file__).parent / "repositories" / "good"
 
 
 def furnish(home: Path) -> None:
@@ -399,3 +403,19 @@ async def test_two_volumes_at_once(tmp_path: Path) -> None:
             archive_claim(two, claim(name="b"), DirectoryArchive(tmp_path)),
         )
     assert first.content != second.content  # "big" is random
+
+
+# --- the command
+
+
+def test_that_a_cluster_is_touched_is_said_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object) -> None:
+        raise RefusedError("nothing of it was done")
+
+    monkeypatch.setattr("hubops.cli.archive._archive", unreachable)
+    monkeypatch.chdir(shutil.copytree(GOOD, tmp_path / "fleet"))
+    result = CliRunner().invoke(command, ["course", "--to", str(tmp_path)])
+    assert isinstance(result.exception, RefusedError)
+    assert "This touches cluster local. course goes on; pods in namespace course" in result.stderr

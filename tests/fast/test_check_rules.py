@@ -37,6 +37,8 @@ INCIDENTS = {
         "hook-with-errexit-by-its-name", "hook-that-exits", "hook-that-may-wait-for-ever",
     ],
     "a hook was to fail gracefully, with || and no shell": ["hook-with-an-operator-and-no-shell"],
+    # Of "pinned wrongly" a tag that is missing or moves. One that exists and is the wrong one, or that no registry
+    # has, looks like any other: no file tells, and `build --update-bases` asks the registry.
     "the base image was pinned wrongly, or not at all": ["base-without-a-tag", "base-with-a-moving-tag"],
     "the name of the cluster was wrong": ["unknown-cluster"],
     "the namespace was that of another hub": ["two-hubs-in-one-namespace"],
@@ -47,6 +49,8 @@ INCIDENTS = {
     ],
     "the attributes file was misnamed, and encrypted nothing": ["attributes-file-with-a-slip"],
     "an annotation had a prefix that no controller read": ["annotation-with-a-retired-prefix"],
+    # Of that incident (kube-lego stopped to renew) the part that files show: annotations that today's cert-manager
+    # does not read. Whether a certificate is renewed only the cluster can say.
     "certificates were not renewed, and nothing said so": ["annotation-of-an-old-cert-manager"],
     "the list of users was badly indented": ["people-with-wrong-indentation", "key-with-wrong-indentation"],
     "users were listed twice": [

@@ -71,6 +71,18 @@ def test_it_says_what_the_next_deploy_does() -> None:
     assert run(disable.enable, "staginghub").output == "staginghub is enabled already.\n"
 
 
+def test_it_says_where_nobody_will_read_the_reason(root: Path) -> None:
+    """Only the local cluster's address is hubops' own, and has a page."""
+    said = "On campus nobody reads the reason"
+    assert said not in run(disable.command, "staginghub", "Until winter").output
+    with (root / "hubops.yaml").open("a") as file:
+        file.write("  campus: {kubeconfig-context: campus, url: https://hubs.example.org}\n")
+    settings = root / HUB_YAML
+    settings.write_text(settings.read_text().replace("cluster: local", "cluster: campus"))
+    assert load_fleet(root).hubs["staginghub"].cluster.name == "campus"
+    assert said in run(disable.command, "staginghub", "Until spring").output
+
+
 def test_it_names_the_hubs_that_it_proves(root: Path) -> None:
     (root / "hub-charts/earth").mkdir()
     for name in ("Chart.yaml", "Chart.lock"):

@@ -11,7 +11,7 @@ import pytest
 
 from hubops.answer import Absent, Present, Unknown
 from hubops.clients.kube import Kube
-from hubops.clients.kubectl import absolute, kubeconfig_directories
+from hubops.clients.kubectl import absolute, connect, kubeconfig_directories
 from hubops.errors import ClusterError, OutOfReachError
 
 PODS = "/api/v1/namespaces/a/pods"
@@ -151,6 +151,14 @@ async def test_a_line_may_contain_what_other_rules_call_the_end_of_a_line(script
     script.say(200, pods(5))
     script.watch(("ADDED", pod("a\x85b\u2028c", 6)))
     assert await first(kube, 1) == [("ADDED", "a\x85b\u2028c")]
+
+
+async def test_a_connection_that_nobody_came_to_use_is_closed(tmp_path: Path) -> None:
+    """As when a key is wrong: kubectl was not even started."""
+    async with asyncio.timeout(5):
+        with pytest.raises(KeyError):
+            async with connect(Path("/nowhere/kubectl"), None, "campus", tmp_path):
+                raise KeyError
 
 
 def test_paths_of_a_context_lead_to_where_kubectl_would_look(tmp_path: Path) -> None:

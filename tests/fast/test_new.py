@@ -245,6 +245,59 @@ def test_another_hubs_settings_are_copied_without_what_is_its_own(root: Path) ->
     assert {problem.where for problem in find_problems(root, ["moon"]).problems} == {"secrets/moon.yaml"}
 
 
+PEOPLED = """# Ours.
+jupyterhub:
+  hub:
+    config:
+      JupyterHub:
+        authenticator_class: github
+        load_groups: {tutors: {users: [tom], properties: {}}}
+      Authenticator:
+        # Who was there once stays out.
+        allow_existing_users: false
+        admin_users: [ann]  # since 2019
+        blocked_users:
+          - mallory
+      GitHubOAuthenticator:
+        allowed_users: [ben]
+    loadRoles:
+      # Tutors see who is there.
+      tutor: {scopes: ["read:users:name"], users: [tom]}
+      admin: {users: [ann]}
+"""
+UNPEOPLED = """# Ours.
+jupyterhub:
+  hub:
+    config:
+      JupyterHub:
+        authenticator_class: github
+        load_groups: {tutors: {properties: {}}}
+      Authenticator:
+        # Who was there once stays out.
+        allow_existing_users: false
+      GitHubOAuthenticator:
+        oauth_callback_url: "https://hubs.example.org/moon/hub/oauth_callback"
+    loadRoles:
+      # Tutors see who is there.
+      tutor: {scopes: ["read:users:name"]}
+"""
+
+
+def test_a_copy_has_nobody_of_the_other_hub(root: Path) -> None:
+    new("earth", "--cluster", "campus", "--auth", "github", "--admin", "ann")
+    source = root / "hub-charts/earth"
+    (source / "values.yaml").write_text(PEOPLED)
+    with (source / "hub.yaml").open("a") as file:
+        file.write("people-may-leave: 45\ncheck: {ignore: {overridden-people: Since 2019.}}\n")
+    result = new("moon", "--from", "earth")
+    assert result.exit_code == 0, result.exception
+    assert (root / "hub-charts/moon/values.yaml").read_text() == UNPEOPLED
+    settings = read(root, "hub-charts/moon/hub.yaml")
+    assert {"people-may-leave", "check"}.isdisjoint(settings)
+    # What a reviewer allowed that hub is still its own.
+    assert {"people-may-leave", "check"} <= set(read(root, "hub-charts/earth/hub.yaml"))
+
+
 def test_a_copy_is_proved_by_who_proves_the_other(root: Path) -> None:
     new("try", "--cluster", "local", "--stage", "staging")
     new("earth", "--cluster", "local", "--proved-by", "try")

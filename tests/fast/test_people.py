@@ -226,7 +226,8 @@ def test_whom_a_role_names_is_named() -> None:
 # --- who leaves
 
 KNOWN = ["Ann", "ben", "cy", "dot"]
-OPEN = access(People(allowed=("ben",)), merge(CLOSED, {"Authenticator": {"allow_all": True}}))
+OPEN_TO_ALL = merge(CLOSED, {"Authenticator": {"allow_all": True}})
+OPEN = access(People(allowed=("ben",)), OPEN_TO_ALL)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,11 @@ OPEN = access(People(allowed=("ben",)), merge(CLOSED, {"Authenticator": {"allow_
 )  # fmt: skip
 def test_who_leaves(wanted: Access, had: Access | None, leaving: list[str]) -> None:
     assert who_leaves(KNOWN, wanted, had) == leaving
+
+
+def test_who_was_told_to_go_goes_whatever_was_before_unless_they_are_named() -> None:
+    had = access(People(allowed=("ben",)))
+    assert who_leaves(KNOWN, OPEN, had, {"ann", "ben", "zoe"}) == ["Ann"]
 
 
 # --- taking them off
@@ -339,6 +345,16 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
     assert [*hub.people] == ["ann", "ben", PROBE_NAME]
     assert hub.acts == ["DELETE cy server", "DELETE cy", "DELETE old"]
     assert [e.note for e in events if isinstance(e, StepEnded)] == ["1 left", "1 left"]
+
+
+async def test_who_is_told_to_go_leaves_a_hub_that_has_these_lists_already() -> None:
+    hub, open_lists = MemoryHub({"ann": {}, "cy": {}, "dot": {}}), access(NOW, OPEN_TO_ALL)
+    async with departures(hub, given(NOW, OPEN_TO_ALL)) as (leaving, _):
+        leaving.told = frozenset({"cy"})
+        await leaving.before(open_lists, rolled_out=True)
+        await leaving.after(open_lists, upgraded=False)
+        leaving.settle()
+    assert [*hub.people] == ["ann", "dot"]
 
 
 async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
@@ -464,16 +480,19 @@ async def test_who_is_blocked_leaves_in_any_number_and_whatever_the_others_do() 
 
 @pytest.mark.usefixtures("quick")
 async def test_a_list_that_became_short_takes_nobody_off_before_the_upgrade_either() -> None:
-    """And what somebody does by name is confirmed by that."""
-    names = tuple(f"strange-{n}" for n in range(6))
-    hub = crowd(6)
+    """And whom somebody names as one to go is confirmed by that, and nobody else."""
+    names = tuple(f"strange-{n}" for n in range(7))
+    hub = crowd(7)
     async with departures(hub, given(replace(NOW, allowed=("ben", *names)))) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         assert hub.acts == []
         assert [e.text for e in events if isinstance(e, Remark)] == [
-            "not yet before the upgrade: 6 of the 8 people whom course knows would be taken off it at once"
+            "not yet before the upgrade: 7 of the 9 people whom course knows would be taken off it at once"
         ]
-        leaving.expected = 6
+        leaving.told = frozenset(names[:1])
+        await leaving.before(access(NOW), rolled_out=True)
+        assert [*hub.people] == ["ann", "ben", *names[1:]]
+        leaving.told = frozenset(names)
         await leaving.before(access(NOW), rolled_out=True)
     assert [*hub.people] == ["ann", "ben"]
 

@@ -456,6 +456,28 @@ def test_check_opens_each_and_tells_what_is_wrong_apart(filled: Desk, bob: Key) 
     assert "campushub: opens (can be opened by: " in filled.run("check", "campushub")
 
 
+def test_check_starts_a_few_programs_at_once(filled: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many hubs there are."""
+    for number in range(18):
+        hub = filled.root / f"hub-charts/hub-{number}"
+        shutil.copytree(filled.root / "hub-charts/campushub", hub)
+        (hub / "Chart.yaml").write_text((hub / "Chart.yaml").read_text().replace("campushub", hub.name))
+        shutil.copy(filled.root / CAMPUS, filled.root / f"secrets/{hub.name}.yaml")
+    running, most = 0, 0
+
+    async def decrypt(_: Sops, content: bytes, where: str) -> dict[str, Any]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return {}
+
+    monkeypatch.setattr(Sops, "decrypt", decrypt)
+    rows = json.loads(filled.attempt("check", "--format", "json").output)
+    assert (len(rows), most) == (20, 8)
+
+
 WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "tampered": (lambda text: re.sub(r"(cookieSecret: ENC\[AES256_GCM,data:)..", r"\1AA", text), "changed after it was"),
     "plain": (lambda _: "jupyterhub: {hub: {cookieSecret: canary-4711}}\n", "plain in git"),

@@ -1,16 +1,27 @@
 """hubops user: what it writes into people.yaml, and what it refuses."""
 
+import asyncio
 import json
+import re
 import shutil
+import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fast.vault import Key, encrypt, ignore, make_key
+from hubops.cli.secret_source import people_of
 from hubops.cli.user import command
+from hubops.clients.sops import Sops
+from hubops.clients.sops_failures import LockedError, TamperedError
+from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
-from hubops.errors import HubopsError, RefusedError, UsageError
+from hubops.errors import HubopsError, RefusedError, RepositoryError, UsageError
+from hubops.local.toolchain import require_tool
+from hubops.run.attempt import Made
 from hubops.scaffold.people import Lists
 
 GOOD = Path(__file__).parent / "repositories" / "good"
@@ -180,12 +191,183 @@ def test_the_list_as_people_and_programs_read_it(repository: Path) -> None:
     assert json.loads(user("list", "course", "--format", "json").stdout)["allowed"] == ["0604373", "student"]
 
 
-@pytest.mark.parametrize("words", [("list", "course"), ("add", "course", "ann"), ("remove", "course", "ann")])
-def test_encrypted_people_are_neither_shown_nor_changed(words: tuple[str, ...], repository: Path) -> None:
-    file = repository / "hub-charts/course/people.yaml"
-    file.write_text(sealed := "allowed: ['ENC[AES256_GCM,data:x,type:str]']\nsops: {mac: x}\n")
-    assert "sops edit hub-charts/course/people.yaml" in refusal(user(*words)).hint
-    assert file.read_text() == sealed
+# --- encrypted
+
+SEALED = "hub-charts/course/people.yaml"
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return asyncio.run(make_key(tmp_path_factory.mktemp("key") / "key"))
+
+
+@pytest.fixture
+def sealed(repository: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The repository, with people whom only our key shows."""
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(key.file))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(repository))
+    monkeypatch.delenv("SOPS_AGE_KEY", raising=False)
+    (repository / SEALED).write_bytes(asyncio.run(encrypt(PEOPLE, key.recipient)))
+    return repository
+
+
+def opened(repository: Path) -> str:
+    async def text() -> str:
+        sops = Sops(await require_tool("sops", ignore))
+        return await sops.decrypt_text((repository / SEALED).read_bytes(), SEALED)
+
+    return asyncio.run(text())
+
+
+def ciphers(repository: Path) -> set[str]:
+    return set(re.findall(r"data:([^,]+),", text(repository)))
+
+
+def test_encrypted_people_are_changed_and_no_other_is_named(sealed: Path) -> None:
+    before = ciphers(sealed)
+    result = user("add", "course", "Ann", "student", "--admin")
+    assert result.exit_code == 0, result.exception
+    assert result.stdout.splitlines() == [
+        f"{SEALED}, encrypted:",
+        "+ admins: ann",
+        "+ admins: student",
+        "- allowed: student",
+    ]
+    shown, plain = result.output, opened(sealed)
+    assert "0604373" not in shown
+    assert "teacher" not in shown
+    assert "# Who runs the course.\nadmins:\n" in plain
+    assert "# Everybody else, by the day they came.\nallowed:\n" in plain
+    assert "# Mo\n    - teacher\n" in plain  # sops puts it there
+    people = people_of(sealed, ignore)(load_fleet(sealed).hubs["course"])
+    assert {*people.admins} == {"teacher", "student", "ann"}
+    assert people.allowed == ("0604373",)
+    # What stays, stays as it was encrypted: git shows what was changed.
+    assert len(before & ciphers(sealed)) >= 4
+    assert user("list", "course").stdout.splitlines()[0].startswith("admins   teacher, ")
+
+
+def test_encrypted_people_are_removed_and_nobody_is_guessed(sealed: Path) -> None:
+    assert user("remove", "course", "STUDENT").stdout.splitlines()[1:] == ["- allowed: student"]
+    left = text(sealed)
+    result = user("remove", "course", "teachr")
+    assert refusal(result).hint == SEE
+    assert "nothing to change" in user("add", "course", "teacher").stderr
+    assert text(sealed) == left
+
+
+def test_encrypted_people_are_plain_in_no_file(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for one in memory: what is written elsewhere while sops works is seen by the editor that it starts."""
+    places = {name: sealed / name for name in ("memory", "temporary")}
+    for place in places.values():
+        place.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(places["memory"]))
+    monkeypatch.setattr(tempfile, "tempdir", str(places["temporary"]))
+    seen = dict[str, list[str]]()
+    replace = Sops.replace
+
+    async def look(self: Sops, file: Path, text: Path, where: str) -> None:
+        await replace(self, file, text, where)
+        for name, place in places.items():
+            found = [each for each in place.rglob("*") if each.is_file() and not each.is_symlink()]
+            seen[name] = [each.name for each in found if b"0604373" in each.read_bytes()]
+
+    monkeypatch.setattr(Sops, "replace", look)
+    assert user("add", "course", "ann").exit_code == 0
+    assert seen == {"memory": ["people.yaml"], "temporary": []}
+    assert [*places["memory"].iterdir(), *places["temporary"].iterdir()] == []
+
+
+def test_what_would_not_open_again_is_not_left(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def spoil(_: Sops, file: Path, *__: object) -> None:
+        file.write_text(file.read_text().replace("type:str", "type:int", 1))
+
+    monkeypatch.setattr(Sops, "replace", spoil)
+    before = text(sealed)
+    assert isinstance(refusal(user("add", "course", "ann")), TamperedError)
+    assert text(sealed) == before
+
+
+@pytest.mark.parametrize(
+    "words", [("list", "course"), ("add", "course", "ann"), ("remove", "course", "student")]
+)
+def test_without_the_key_encrypted_people_are_neither_shown_nor_changed(
+    words: tuple[str, ...], sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(sealed / "none"))
+    before = text(sealed)
+    error = refusal(user(*words))
+    assert (type(error), error.where) == (LockedError, SEALED)
+    assert "age1" in error.why
+    assert text(sealed) == before
+
+
+def test_an_encrypted_name_that_is_a_number_is_no_name(sealed: Path, key: Key) -> None:
+    """It would be passed over, and who it is put off the hub."""
+    (sealed / SEALED).write_bytes(asyncio.run(encrypt("allowed: [ann, 604373]\n", key.recipient)))
+    for words in (("list", "course"), ("remove", "course", "ann")):
+        error = refusal(user(*words))
+        assert (error.what, error.where) == ("allowed names somebody by what is no text", SEALED)
+        assert "604373" not in str(error)
+    with pytest.raises(RepositoryError, match="no text"):
+        people_of(sealed, ignore)(load_fleet(sealed).hubs["course"])
+
+
+def test_encrypted_people_do_not_let_others_in_unseen(sealed: Path) -> None:
+    """Whether a hub is closed is told by who is named, so by what is in the file."""
+    config = "jupyterhub: {hub: {config: {JupyterHub: {authenticator_class: github}, Authenticator: {allow_existing_users: false}}}}\n"
+    (sealed / "hub-charts/course/values.yaml").write_text(config)
+    assert "others than the named" not in user("remove", "course", "student").stderr
+
+
+# --- at once
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Who is to leave the hub, for each time that it is asked to have its people at once."""
+    asked = list[tuple[str, ...]]()
+
+    async def on_hub(_: Fleet, hub: Hub, leaving: Collection[str], *__: object) -> Made:
+        asked.append((hub.name, *leaving))
+        return Made()
+
+    monkeypatch.setattr("hubops.cli.user._on_hub", on_hub)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "leaving"),
+    [
+        (("Gone",), "gone is not in hub-charts/course/people.yaml", ("gone",)),
+        (("gone", "studnet"), "Did you mean student?", ("gone", "studnet")),
+        (("student", "--admin"), "student is no admin in", ()),
+        (("gone", "--admin"), "gone is no admin in", ()),
+    ],
+)
+def test_who_is_off_the_list_already_is_still_taken_off_the_hub(
+    repository: Path, told: list[tuple[str, ...]], words: tuple[str, ...], said: str, leaving: tuple[str, ...]
+) -> None:
+    """Removed without --now, or by a colleague, and now it is urgent."""
+    result = user("remove", "course", *words, "--now")
+    assert result.exit_code == 0, result.exception
+    assert said in result.stderr
+    assert told == [("course", *leaving)]
+    assert text(repository) == PEOPLE
+
+
+def test_whoever_goes_at_once_is_taken_out_of_the_file_too(
+    repository: Path, told: list[tuple[str, ...]]
+) -> None:
+    user("remove", "course", "Student", "gone", "--now")
+    assert "student" not in text(repository)
+    assert told == [("course", "student", "gone")]
+
+
+def test_encrypted_people_reach_the_hub_at_once(sealed: Path, told: list[tuple[str, ...]]) -> None:
+    assert user("remove", "course", "student", "--now").exit_code == 0
+    assert told == [("course", "student")]
+    assert "student" not in opened(sealed)
 
 
 @pytest.mark.parametrize(

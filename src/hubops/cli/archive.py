@@ -27,13 +27,25 @@ from hubops.secret import Redactor
 def command(hub: str, to: str) -> None:
     """Write the database and every home of HUB into a new archive, checked, a sample of it restored. HUB may run.
 
+    The cluster is touched: pods in HUB's namespace read its volumes, and claims of their own take the sample.
+
     `hubops restore` brings back what is in it, and `hubops remove` wants one. It holds people's files: keep it as private.
     """
     fleet, redactor = load_fleet(project()), Redactor()
+    wanted = fleet.require_hub(hub)
+    click.echo(_announcement(wanted), err=True)
     with progress(redactor) as emit:
         place = find_place(to, fleet.root, redactor)
-        made = running.run(_archive(fleet, fleet.require_hub(hub), place, emit, redactor))
+        made = running.run(_archive(fleet, wanted, place, emit, redactor))
     click.echo(format_archive(made.manifest, made.archive.where))
+
+
+def _announcement(hub: Hub) -> str:
+    return (
+        f"This touches cluster {hub.cluster.name}. {hub.name} goes on; pods in namespace {hub.namespace} read its "
+        f"volumes,\nand claims made for that only take what is restored. They are removed at the end; if this run is "
+        f"killed, by\nthe next archive of {hub.name}. A receipt stays in namespace hubops."
+    )
 
 
 async def _archive(fleet: Fleet, hub: Hub, place: Place, emit: Emit, redactor: Redactor) -> Made:

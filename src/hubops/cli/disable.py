@@ -17,14 +17,23 @@ _KEY = "disabled"
 @click.argument("hub")
 @click.argument("reason")
 def command(hub: str, reason: str) -> None:
-    """Let HUB not run: the next deploy stops it, its data stays, and people read REASON at its address."""
+    """Let HUB not run: the next deploy stops it, and its data stays.
+
+    At the local cluster's address people read REASON; on other clusters they see what those show without a hub.
+    """
     fleet = load_fleet(project())
     if not reason.strip() or len(reason.splitlines()) > 1:
         raise UsageError(
-            "the reason must be one line of text", hint="It is what people read at the hub's address."
+            "the reason must be one line of text", hint="People may read it at the hub's address."
         )
-    _set(fleet, fleet.require_hub(hub), reason)
+    found = fleet.require_hub(hub)
+    _set(fleet, found, reason)
     waiting = sorted(each.name for each in fleet.hubs.values() if each.proved_by == hub and not each.disabled)
+    if not found.cluster.local:
+        click.echo(
+            f"\nOn {found.cluster.name} nobody reads the reason at the hub's address, where no page of hubops is. "
+            "Tell people where else they look."
+        )
     if waiting:
         click.echo(f"\nWhile it is disabled it proves nothing new for {', '.join(waiting)}.")
 

@@ -28,8 +28,6 @@ from hubops.scaffold.logins import form_of
 from hubops.scaffold.providers import PROVIDERS
 from hubops.scaffold.repository_files import image_files
 
-# Namespaces that are not a hub's: hubops' own and Kubernetes'.
-
 
 @click.command()
 @click.argument("hub")

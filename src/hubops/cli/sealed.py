@@ -56,6 +56,11 @@ def find_sealed(root: Path) -> list[Sealed]:
     ]
 
 
+def read_sealed(root: Path, name: str) -> Sealed:
+    """The file of that name, which sops encrypted."""
+    return _sealed(name, (root / name).read_bytes())
+
+
 def refuse_local(hub: Hub) -> None:
     """Only off the local cluster a hub has a file of secrets.
 

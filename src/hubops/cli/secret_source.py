@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hubops.clients.sops import Sops, keys_for
 from hubops.clients.sops_failures import LockedError
 from hubops.desired.files import SecretFile, read_secrets
 from hubops.desired.model import Hub, Image, People, Values
-from hubops.desired.people import read_people
+from hubops.desired.people import opened_people
 from hubops.desired.secret_check import has_token, missing, no_build_secret, no_token, plain
 from hubops.desired.secret_files import IMAGES, SecretState
 from hubops.errors import RepositoryError
@@ -52,7 +51,7 @@ def people_of(root: Path, emit: Emit) -> Callable[[Hub], People]:
         if hub.name not in opened:
             name = f"hub-charts/{hub.name}/people.yaml"
             values = _at_once(_decrypt(hub, (root / name).read_bytes(), name, emit))
-            opened[hub.name] = replace(read_people(values), encrypted=True)
+            opened[hub.name] = opened_people(values, name)
         return opened[hub.name]
 
     return people

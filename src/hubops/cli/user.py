@@ -1,6 +1,7 @@
 """hubops user: the people of a hub, in its people.yaml, and with --now on the hub itself."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 
 import click
@@ -8,6 +9,7 @@ import click
 from hubops import run
 from hubops.cli import running
 from hubops.cli.machine import load_machine, local_top, project
+from hubops.cli.people_file import open_people
 from hubops.cli.progress import progress
 from hubops.desired.access import login_of, read_access
 from hubops.desired.model import Fleet, Hub, ImageReference, Values
@@ -17,7 +19,6 @@ from hubops.desired.schema import dotted
 from hubops.desired.values import image_names, of_jupyterhub, render_values
 from hubops.errors import RefusedError
 from hubops.events import Emit
-from hubops.scaffold.edit import Draft, open_draft, write
 from hubops.scaffold.people import Lists
 from hubops.secret import Redactor
 
@@ -33,22 +34,18 @@ def command() -> None:
 @click.argument("hub")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def list_(hub: str, form: str) -> None:
-    """Say who is admin of HUB, who may come, who is blocked, and which teams may come."""
-    found = load_fleet(project()).require_hub(hub)
-    _require_plain(found)
-    people = asdict(found.people)
+    """Say who is admin of HUB, who may come, who is blocked, and which teams may come.
+
+    Of an encrypted people.yaml too, to whom has its key.
+    """
+    fleet = load_fleet(project())
+    people = asdict(open_people(fleet, fleet.require_hub(hub)).opened_hub().people)
     lists = {key: people[key] for key in PEOPLE_LISTS}
     if form == "json":
         click.echo(json.dumps(lists, indent=2))
         return
     for key, names in lists.items():
         click.echo(f"{key:8} {', '.join(names) or '-'}")
-
-
-def _require_plain(hub: Hub) -> None:
-    if hub.people.encrypted:
-        name = f"hub-charts/{hub.name}/people.yaml"
-        raise RefusedError(f"{name} is encrypted", where=name, hint=f"Open it: sops edit {name}")
 
 
 @command.command()
@@ -75,16 +72,16 @@ def remove(hub: str, names: tuple[str, ...], block: bool, admin: bool, now: bool
         raise click.UsageError("--admin lets them come, --block does not")
     edit = _Edit(hub)
     if admin:
-        edit.lists.demote(names)
+        edit.lists.demote(names, missing_ok=now)
         edit.write("They are admins until the next deploy.", now=now)
         return
-    edit.lists.remove(names, block=block)
+    leaving = edit.lists.remove(names, block=block, missing_ok=now)
     if not block and not edit.is_closed():
         edit.lists.remarks.append(f"others than the named may come to {hub}: to keep somebody out, --block")
     edit.write(
         "The next deploy ends their servers, sessions and tokens; their homes stay.",
         now=now,
-        leaving=len(names),
+        leaving=leaving,
     )
 
 
@@ -94,20 +91,19 @@ class _Edit:
     def __init__(self, name: str) -> None:
         self.fleet = load_fleet(project())
         self.hub = self.fleet.require_hub(name)
-        _require_plain(self.hub)
         self.values = _rendered(self.fleet, self.hub)
         own = self._own(self.values)
-        self.draft: Draft = open_draft(self.fleet.root, f"hub-charts/{name}/people.yaml")
-        pattern = username_pattern(self.hub, self.values)
-        self.lists = Lists(self.draft.value, self.draft.name, login_of(own), pattern)
+        self.file = open_people(self.fleet, self.hub)
+        draft, pattern = self.file.draft, username_pattern(self.hub, self.values)
+        self.lists = Lists(draft.value, draft.name, login_of(own), pattern, self.hub.people.encrypted)
 
     def is_closed(self) -> bool:
-        return read_access(self._own(with_people(self.hub, self.values))).closed
+        return read_access(self._own(with_people(self.file.opened_hub(), self.values))).closed
 
-    def write(self, meaning: str, *, now: bool, leaving: int = 0) -> None:
-        """Write the file, and say what it means; with `now` do it on the hub, which so many are to leave."""
+    def write(self, meaning: str, *, now: bool, leaving: Collection[str] = ()) -> None:
+        """Write the file, and say what it means; with `now` do it on the hub, which these are to leave."""
         self._refuse_hidden()
-        text = write([self.draft])
+        text = self.file.write()
         click.echo(text, nl=False)
         for remark in [*self.lists.remarks, *([meaning] if text and not now else [])]:
             click.echo(remark, err=True)
@@ -116,7 +112,7 @@ class _Edit:
         if now:
             self._apply(leaving)
 
-    def _apply(self, leaving: int) -> None:
+    def _apply(self, leaving: Collection[str]) -> None:
         hub, redactor = load_fleet(self.fleet.root).hubs[self.hub.name], Redactor()
         with progress(redactor) as emit:
             made = running.run(_on_hub(self.fleet, hub, leaving, emit, redactor))
@@ -144,7 +140,9 @@ def _rendered(fleet: Fleet, hub: Hub) -> Values:
     return render_values(hub, images, *top)
 
 
-async def _on_hub(fleet: Fleet, hub: Hub, leaving: int, emit: Emit, redactor: Redactor) -> run.Made:
+async def _on_hub(
+    fleet: Fleet, hub: Hub, leaving: Collection[str], emit: Emit, redactor: Redactor
+) -> run.Made:
     machine = await load_machine(fleet, hub.cluster, emit)
     async with run.open_session(machine, emit, redactor) as session:
         return await run.apply_people(hub, session, leaving=leaving)

@@ -120,7 +120,9 @@ async def connect(
             yield Connection(socket, client, cluster, opened)
     finally:
         keeping.cancel()
-        await asyncio.gather(keeping, opened, return_exceptions=True)
+        await asyncio.gather(keeping, return_exceptions=True)
+        opened.cancel()  # a task that is cancelled before it began tells nothing
+        await asyncio.gather(opened, return_exceptions=True)
 
 
 async def _keep_open(cluster: _Cluster, socket: Path, opened: "asyncio.Future[None]") -> None:

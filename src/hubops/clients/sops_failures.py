@@ -48,7 +48,10 @@ def failure(done: Finished, content: bytes, where: str) -> HubopsError:
     # What sops prints about other failures may quote the file.
     if why := _TAMPERED.get(done.code):
         what = "this was changed after it was encrypted, without sops"
-        hint = f"Take back the change (git log shows it), and edit with: sops edit {where}"
+        hint = (
+            f"Take back the change (git log shows it), and edit with: sops edit {where}. If nobody changed it, and a "
+            "comment stands inside a list: sops 3.13.2 cannot open that, 3.13.1 and 3.13.3 can."
+        )
         return TamperedError(what, where=where, why=why, hint=hint)
     return _unexpected(done.code, where)
 

@@ -74,7 +74,7 @@ class Hub:
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
     Chart.lock, `settings` its hub.yaml, `people_file` its people.yaml. `timeout_s` is how long helm waits for
     the release; `people_may_leave` how many people a deploy may take off the hub at once, where that is said.
-    `disabled` is what people read at the address of a hub that is not to run, "" for one that is.
+    `disabled` is why a hub is not to run, "" for one that is to.
     """
 
     name: str

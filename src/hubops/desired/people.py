@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 from hubops.desired.access import AUTHENTICATOR, login_of, makes_admins, sections
@@ -38,6 +39,19 @@ def read_people(value: Values) -> People:
         key: tuple(name for name in value.get(key) or () if isinstance(name, str)) for key in PEOPLE_LISTS
     }
     return People(**lists, decides_admins=value.get("admins") is not None, encrypted="sops" in value)
+
+
+def opened_people(value: Values, file: str) -> People:
+    """As `read_people`, of a file that was encrypted, in which nobody could see before what is no name.
+
+    Raises:
+        RepositoryError: something stands for a person or a team and is no text; it is not shown.
+    """
+    for key in PEOPLE_LISTS:
+        if not all(isinstance(name, str) and name for name in value.get(key) or ()):
+            hint = f"Quote names that look like numbers: sops edit {file}"
+            raise RepositoryError(f"{key} names somebody by what is no text", where=file, hint=hint)
+    return replace(read_people(value), encrypted=True)
 
 
 def with_people(hub: Hub, values: Values) -> Values:

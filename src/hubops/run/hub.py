@@ -1,5 +1,6 @@
 """One hub: may it have what the repository wants, and then: deployed, proved, or brought back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from hubops.desired.deployable import require_valid
@@ -86,10 +87,10 @@ async def deploy(
         return Deployed(decision, made)
 
 
-async def apply_people(hub: Hub, session: Session, *, leaving: int = 0) -> Made:
+async def apply_people(hub: Hub, session: Session, *, leaving: Collection[str] = ()) -> Made:
     """Today's people on the hub as it is, at once: its content stays, or is what was proved last.
 
-    So many are `leaving` because somebody named them.
+    Those of the names `leaving` who are not among them leave, also where others than the named may come.
 
     Raises:
         RefusedError: nothing of the hub was proved yet.
@@ -108,7 +109,7 @@ async def apply_people(hub: Hub, session: Session, *, leaving: int = 0) -> Made:
             raise RefusedError(
                 f"no deploy of {hub.name} was proved and kept", where=f"hub {hub.name}", hint=hint
             )
-        departures = Departures(hub, session, writer.lease, expected=leaving)
+        departures = Departures(hub, session, writer.lease, told=frozenset(name.lower() for name in leaving))
         # The commit stays the content's: that of these people is not made yet.
         return await Attempt(hub, session, writer, own, kept.commit, departures).stay()
 

@@ -28,7 +28,7 @@ _AFTER_UPGRADE_S, _AS_IT_IS_S, _BEFORE_UPGRADE_S = 60.0, 8.0, 3.0
 class Departures:
     """Of one deploy, under its lease. `had` is whom the hub let in before, None where nobody was asked.
 
-    `expected` is how many somebody named to be taken off now, 0 for a deploy that goes by the files.
+    `told` are those whom somebody named to be taken off now, in lower case; nobody for a deploy that goes by the files.
     `failure` is why somebody may still be there. That is no fault of the content, which stays.
     """
 
@@ -36,7 +36,7 @@ class Departures:
     session: Session
     lease: Lease
     had: Access | None = None
-    expected: int = 0
+    told: frozenset[str] = frozenset()
     failure: HubopsError | None = field(default=None, init=False)
 
     async def before(self, wanted: Access, *, rolled_out: bool) -> None:
@@ -86,16 +86,16 @@ class Departures:
         token = service_token(machine.secrets(self.hub))
         async with open_hub(machine.url + self.hub.path, token) as api:
             known = await self._ask(api, limit_s)
-            leaving = who_leaves(known, wanted, self.had)
-            blocked = [name for name in leaving if name.lower() in wanted.blocked]
+            leaving = who_leaves(known, wanted, self.had, self.told)
+            # These are meant, in any number: somebody wrote each name down as one who is to go.
+            meant = [name for name in leaving if name.lower() in wanted.blocked | self.told]
             confirmed = self.hub.people_may_leave
-            most = most_leaving(len(known), max(confirmed, self.expected))
-            too_many = len(leaving) - len(blocked) > most
+            too_many = len(leaving) - len(meant) > most_leaving(len(known), confirmed)
             if confirmed and not leaving:
                 self.session.emit(Remark(f"{self.hub.name}: nobody has to leave; people-may-leave can go"))
-            await self._take_off(api, blocked if too_many else leaving, wanted)
+            await self._take_off(api, meant if too_many else leaving, wanted)
             if too_many:
-                raise _unconfirmed(self.hub, len(leaving) - len(blocked), len(known))
+                raise _unconfirmed(self.hub, len(leaving) - len(meant), len(known))
 
     async def _ask(self, api: Api, limit_s: float) -> set[str]:
         """The names of all whom the hub knows, but for the probe person."""

@@ -3,18 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from hubops.desired.access import AUTHENTICATOR
 from hubops.desired.chart_lock import helm_digest
 from hubops.desired.model import Fleet, Hub, Values
-from hubops.desired.values import JUPYTERHUB, image_names, merge, prefixed
+from hubops.desired.people import LISTS
+from hubops.desired.values import JUPYTERHUB, find_value, image_names, merge, path_below, prefixed
 from hubops.desired.yaml import parse_yaml
 from hubops.scaffold.changes import read_tree
 from hubops.scaffold.rewrite import rewrite
 
 EMBEDDED = "file://../../charts/jupyterhub"
 _OWN = "# What this hub has of its own; what it shares with others is in values/.\n"
-# Of hub.yaml; each belongs to one hub and no other.
-_NOT_COPIED = ("release", "namespace", "url", "disabled")
+# Of hub.yaml; each belongs to one hub and no other. The last two are leave for what a reviewer saw of that one.
+_NOT_COPIED = ("release", "namespace", "url", "disabled", "people-may-leave", "check")
+# Of JupyterHub's chart: what has names of people below `users`.
+_WITH_USERS = (("hub", "loadRoles"), ("hub", "config", "JupyterHub", "load_groups"))
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ def hub_files(hub: NewHub, chart: ChartPin) -> dict[str, bytes]:
 def copied_files(hub: NewHub, source: Hub, addresses: tuple[str, str]) -> dict[str, bytes]:
     """Another hub's directory for a new one: its chart and values with the new one's above them, not its people.
 
-    Where the values say the first address, they say the second one; a client id is left behind, for it is
-    that of one hub at its provider.
+    Where the values say the first address, they say the second one. Left behind are client ids, for each is
+    that of one hub at its provider, and who is named in the values: the other hub's admins are not this one's.
 
     Raises:
         RepositoryError: a file cannot be changed by hubops.
@@ -99,7 +104,7 @@ def copied_files(hub: NewHub, source: Hub, addresses: tuple[str, str]) -> dict[s
     moved = text.replace(*addresses) if all(addresses) else text
     change(
         "values.yaml",
-        lambda values: merge(_without_client_ids(values, source), prefixed(source, hub.values)),
+        lambda values: merge(_without_its_own(values, source), prefixed(source, hub.values)),
         moved,
     )
     return files
@@ -131,14 +136,28 @@ def _settings(settings: Values, hub: NewHub) -> Values:
     return {key: value for key, value in {**kept, **hub.settings()}.items() if value != ""}
 
 
-def _without_client_ids(values: Values, source: Hub) -> Values:
-    found: Values = values
-    for key in (source.prefix, "hub", "config"):
-        found = found.get(key, {}) if key else found
-    for section in found.values() if isinstance(found, dict) else ():
-        if isinstance(section, dict):
-            section.pop("client_id", None)
+def _without_its_own(values: Values, source: Hub) -> Values:
+    config = _map(find_value(values, path_below(source, ("hub", "config"))))
+    for name in [*config]:
+        people = LISTS.values() if name.endswith(AUTHENTICATOR) else ()
+        _take(config, name, "client_id", *people)
+    for path in _WITH_USERS:
+        named = _map(find_value(values, path_below(source, path)))
+        for name in [*named]:
+            _take(named, name, "users")
     return values
+
+
+def _take(among: Values, name: str, *keys: str) -> None:
+    """Take keys out of the map of that name, which goes when nothing else is in it."""
+    section = _map(among[name])
+    taken = [section.pop(key) for key in keys if key in section]
+    if taken and not section:
+        del among[name]
+
+
+def _map(value: Any) -> Values:
+    return value if isinstance(value, dict) else {}
 
 
 def _people(hub: NewHub) -> str:

@@ -15,14 +15,15 @@ ADMINS, ALLOWED, BLOCKED = "admins", "allowed", "blocked"
 class Lists:
     """The content of people.yaml, `value`, changed in place; `file` names it in messages.
 
-    `login` and `pattern` tell which names there can be. `changed` are the lists that were changed,
-    `remarks` what a person should know besides.
+    `login` and `pattern` tell which names there can be; of a file that is `encrypted` no message names others
+    than it was told. `changed` are the lists that were changed, `remarks` what a person should know besides.
     """
 
     value: dict[str, Any]
     file: str
     login: str = ""
     pattern: str = ""
+    encrypted: bool = False
     changed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
@@ -49,32 +50,35 @@ class Lists:
             else:
                 self._put(ALLOWED, name)
 
-    def remove(self, names: Iterable[str], *, block: bool) -> None:
-        """Let people come no longer; with `block` not even where a team or all may come.
+    def remove(self, names: Iterable[str], *, block: bool, missing_ok: bool = False) -> list[str]:
+        """Let people come no longer; with `block` not even where a team or all may come. Their names, as the hub has them.
 
         Raises:
-            UsageError: somebody is not there.
+            UsageError: somebody is not there, unless that is a remark (`missing_ok`): the hub may know them still.
         """
-        for name in self._checked(names):
+        checked = self._checked(names)
+        for name in checked:
             here = [key for key in (ADMINS, ALLOWED) if self._has(key, name)]
             if not here and not block:
-                raise self._not_there(name, (ADMINS, ALLOWED), f"{name} is not in {self.file}")
+                self._miss(name, (ADMINS, ALLOWED), f"{name} is not in {self.file}", ok=missing_ok)
             for key in here:
                 self._take(key, name)
             if block and self._has(BLOCKED, name):
                 self.remarks.append(f"{name} is blocked already")
             elif block:
                 self._put(BLOCKED, name)
+        return checked
 
-    def demote(self, names: Iterable[str]) -> None:
+    def demote(self, names: Iterable[str], *, missing_ok: bool = False) -> None:
         """Take away what an admin may; they may still come.
 
         Raises:
-            UsageError: somebody is no admin.
+            UsageError: somebody is no admin, unless that is a remark (`missing_ok`).
         """
         for name in self._checked(names):
             if not self._has(ADMINS, name):
-                raise self._not_there(name, (ADMINS,), f"{name} is no admin in {self.file}")
+                self._miss(name, (ADMINS,), f"{name} is no admin in {self.file}", ok=missing_ok)
+                continue
             self._take(ADMINS, name)
             if not self._has(ALLOWED, name):
                 self._put(ALLOWED, name)
@@ -104,10 +108,10 @@ class Lists:
             self.value[key] = [each for each in self._names(key) if normal_name(each, self.login) != name]
             self.changed.add(key)
 
-    def _not_there(self, name: str, keys: Iterable[str], what: str) -> UsageError:
-        near = nearest(name, [each for key in keys for each in self._names(key)])
-        return UsageError(
-            what,
-            where=self.file,
-            hint=f"Did you mean {near}?" if near else "See who is: hubops user list HUB",
-        )
+    def _miss(self, name: str, keys: Iterable[str], what: str, *, ok: bool) -> None:
+        others = [] if self.encrypted else [each for key in keys for each in self._names(key)]
+        near = nearest(name, others)
+        hint = f"Did you mean {near}?" if near else "See who is: hubops user list HUB"
+        if not ok:
+            raise UsageError(what, where=self.file, hint=hint)
+        self.remarks.append(f"{what}. {hint}" if near else what)
