@@ -1,7 +1,6 @@
 """A hub of the embedded chart as its people see it: choices, storage, files, rights; and what survives what."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -124,7 +123,7 @@ async def test_a_namespace_for_restricted_pods_takes_all_of_them(operator: Opera
     await ada.start(profile="small")
     assert await operator.inside("jupyter-ada", "cat /scratch/prepared") == "for ada\n"
     await operator.kube("rollout", "status", "daemonset/continuous-image-puller")
-    await operator.kube("rollout", "status", "statefulset/user-placeholder")
+    await operator.kube("wait", "statefulset/user-placeholder", "--for=jsonpath={.status.readyReplicas}=1")
     parts = {"hub", "proxy", "singleuser-server", "continuous-image-puller", "user-placeholder"}
     assert (await operator.pods()).keys() == parts
     fields = "jsonpath={.items[*].spec.priorityClassName}"
@@ -214,12 +213,14 @@ async def require_survival(operator: Operator, kernel: Kernel) -> None:
 
 async def restart_proxy(operator: Operator, person: Browser, kernel: str) -> float:
     """Seconds from the end of an open web socket to what the kernel kept, on a new one."""
-    with contextlib.suppress(OutOfReachError):
+    try:
         async with asyncio.timeout(LONGEST_GAP_S), person.open(kernel) as opened:
             await operator.kube("delete", "pod", "-l", "component=proxy", "--wait=false")
             while True:
                 await opened.run("")
                 await asyncio.sleep(0.1)
+    except* OutOfReachError:
+        pass
     began = monotonic()
     async with asyncio.timeout(LONGEST_GAP_S):
         while await ask(person, kernel) != "41\n":
@@ -229,10 +230,13 @@ async def restart_proxy(operator: Operator, person: Browser, kernel: str) -> flo
 
 async def ask(person: Browser, kernel: str) -> str:
     """What the kernel kept; "" while it cannot be reached."""
-    with contextlib.suppress(httpx2.HTTPError, HTTPXWSException, OutOfReachError, TimeoutError):
+    kept = ""
+    try:
         async with asyncio.timeout(3):
-            return await person.run(kernel, "print(kept)")
-    return ""
+            kept = await person.run(kernel, "print(kept)")
+    except* (httpx2.HTTPError, HTTPXWSException, OutOfReachError, TimeoutError):
+        pass
+    return kept
 
 
 @pytest.mark.long
