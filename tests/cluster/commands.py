@@ -11,7 +11,7 @@ from pathlib import Path
 from cluster.conftest import NAME, PROJECT, Cluster, show
 from cluster.test_deploy import Ended
 from hubops import run
-from hubops.cli.edge import EDGE, deploy_edge
+from hubops.cli.edge import EDGE, deploy_edge, require_edge
 from hubops.cli.machine import load_machine
 from hubops.desired.model import Fleet, Hub
 from hubops.desired.repository import load_fleet
@@ -73,7 +73,7 @@ async def lead_back() -> None:
     """The common address without the hubs of tests."""
     fleet = load_fleet(PROJECT)
     async with _session(fleet, next(iter(fleet.hubs.values()))) as session:
-        await _lead_to(fleet.hubs, fleet, session)
+        await require_edge(fleet, session)
 
 
 @asynccontextmanager

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fast.memory_hub import MemoryHub
 from hubops.checks.cells import find_difference, load_proof, parse_notebook, read_png
-from hubops.checks.notebook import wait_answer
+from hubops.checks.notebook import _sweep, wait_answer
 from hubops.checks.proof_model import Cell
-from hubops.checks.server_start import _is_hopeless
+from hubops.checks.server_start import Probe, _is_hopeless
 from hubops.clients.hub import Progress, log_in, open_hub
 from hubops.clients.jupyter import Collector, Ran
 from hubops.deadline import Deadline
@@ -209,6 +210,22 @@ def test_the_death_of_the_kernel_ends_the_waiting() -> None:
 )
 def test_only_what_waiting_does_not_heal_ends_a_start(reason: str, text: str, hopeless: bool) -> None:
     assert _is_hopeless(Progress(text, reason=reason)) == hopeless
+
+
+@pytest.mark.parametrize(("failures", "swept"), [(0, True), (3, True), (4, False)])
+async def test_a_hub_that_fails_over_a_start_that_ends_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, failures: int, swept: bool
+) -> None:
+    async def remove_home() -> None:
+        return None
+
+    monkeypatch.setattr("hubops.checks.notebook._SWEEP_PAUSES_S", (0, 0, 0))
+    hub = MemoryHub({PROBE_NAME: {"": "ready"}, "ada": {}})
+    hub.faults = [500] * failures
+    async with hub.open(), open_hub(hub.url, TOKEN) as api:
+        with contextlib.nullcontext() if swept else pytest.raises(HubError):
+            await _sweep(api, Probe(PROBE_NAME, (), remove_home))
+    assert (PROBE_NAME in hub.people) is not swept
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from hubops.secret import Redactor
 
 _ANSWER_LIMIT_S = 60.0  # the hub is rolled out, so only its address can still be in the way
 _CLEANUP_LIMIT_S = 90.0  # a pod has 30 s to end, its node some more to report it, the volume goes last
+_SWEEP_PAUSES_S = (1, 3, 6)
 # Whoever ends a run wants it ended: the server is told to stop, and the next proof sweeps.
 _CANCELLED_CLEANUP_LIMIT_S = 1.5
 
@@ -125,12 +126,22 @@ async def _prepare(hub: Hub, probe: Probe, emit: Emit, deadline: Deadline) -> st
                 version = await wait_answer(hub, Deadline(min(_ANSWER_LIMIT_S, deadline.left_s)))
                 note.text = f"JupyterHub {version}"
             with step(emit, "remove what an earlier probe left"):
-                await remove(hub, probe)
+                await _sweep(hub, probe)
     except TimeoutError as error:
         what = f"The hub was not ready for a probe within {limit_s:.0f} s"
         where, hint = str(hub.site.http.base_url), "look at the hub's log, then run again"
         raise OutOfReachError(what, where=where, hint=hint) from error
     return version
+
+
+async def _sweep(hub: Hub, probe: Probe) -> None:
+    """A hub that is told to give up a start at the moment in which it ends may fail over it once."""
+    for pause_s in _SWEEP_PAUSES_S:
+        try:
+            return await remove(hub, probe)
+        except HubError:
+            await asyncio.sleep(pause_s)
+    return await remove(hub, probe)
 
 
 async def _clean_up(hub: Hub, probe: Probe, emit: Emit, limit_s: float = _CLEANUP_LIMIT_S) -> str:
