@@ -178,7 +178,7 @@ async def test_an_unknown_hub_is_refused_with_the_nearest_name(fleet: Fleet) -> 
         pytest.param("helm upgrade", 2, marks=pytest.mark.long),
         pytest.param("kubectl rollout status", 0, marks=pytest.mark.long),
         pytest.param("start a server", 0.5, marks=pytest.mark.long),
-        ("run the notebook", 0.5),
+        pytest.param("run the notebook", 0.5, marks=pytest.mark.long),
         pytest.param("remove the probe person ...", 0.5, marks=pytest.mark.long),
     ],
 )

@@ -166,6 +166,7 @@ def values(operator: Operator) -> Iterator[dict[str, Any]]:
     put_values(operator.root, VALUES)
 
 
+@pytest.mark.long
 async def test_a_renamed_home_is_found_and_the_hub_is_as_it_was(operator: Operator, chart: Path) -> None:
     edit(chart / "values.yaml", "pvcNameTemplate:\n", 'pvcNameTemplate: "home-{username}"\n')
     before, files = await operator.state(), read_tree(operator.root, "")

@@ -122,7 +122,7 @@ async def test_a_merge_gives_production_what_staging_proved(cluster: Cluster, me
     assert not production["held"]
 
 
-@pytest.mark.parametrize("ref", ["branch", "pull/1/head"])
+@pytest.mark.parametrize("ref", [pytest.param("branch", marks=pytest.mark.long), "pull/1/head"])
 async def test_a_pull_request_writes_nothing_and_needs_nothing(
     cluster: Cluster, merged: str, origin: Origin, tmp_path: Path, ref: str
 ) -> None:
