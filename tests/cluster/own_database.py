@@ -39,7 +39,8 @@ async def build_database(builder: Buildctl, base: dict[str, Path], registry: str
 
 async def bring_database(operator: Operator, image: str) -> None:
     """An empty one, which forgets everything with its pod."""
-    for thing in _objects(image):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": operator.hub}}
+    for thing in [namespace, *_objects(image)]:
         await operator.kube("apply", "-f", "-", stdin=json.dumps(thing))
     await operator.kube("rollout", "status", "deployment/database")
 
