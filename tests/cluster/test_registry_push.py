@@ -177,7 +177,7 @@ async def test_who_comes_second_takes_what_the_registry_has(bay: Bay, tmp_path: 
     class Slow:
         async def build(self, request: object, on_line: Callable[[str], None]) -> str:
             nonlocal theirs
-            ours = await bench.builder.build(request, on_line)  # type: ignore[arg-type]
+            ours = await bench.builder.build(request, on_line)  # type: ignore[arg-type]  # handed on as it came
             request_ = await bench.request(Image("other", other), bay.image, {}, push=True)
             theirs = await bench.builder.build(request_, on_line)
             assert theirs != ours
@@ -187,7 +187,7 @@ async def test_who_comes_second_takes_what_the_registry_has(bay: Bay, tmp_path: 
             return getattr(bench.builder, name)
 
     async def slow() -> Bench:
-        return Bench(Slow(), lambda: PLENTY)  # type: ignore[arg-type]
+        return Bench(Slow(), lambda: PLENTY)  # type: ignore[arg-type]  # of a builder it has what is called
 
     bay.workshop = Workshop(bay.workshop.registry, slow, tmp_path / "logs")
     image = await bay.build(push=True)

@@ -116,7 +116,7 @@ def _bases(view: FleetView) -> Iterator[tuple[Source, str]]:
 def _files(view: FleetView) -> Iterator[tuple[str, Image]]:
     """Each image with its Dockerfile."""
     for image in view.fleet.images.values():
-        yield view.dockerfile_of(image), image
+        yield view.file_of(image, "Dockerfile"), image
 
 
 def is_unpinned(image: str) -> bool:
@@ -140,8 +140,7 @@ def _rule(name: str, about: str, look: Look, *, what: str, why: str, hint: str) 
     """A rule about every Dockerfile; {} in `what` and `hint` is what was found there."""
 
     def find(view: FleetView) -> Iterator[RepositoryError]:
-        for image in view.fleet.images.values():
-            file = view.dockerfile_of(image)
+        for file, image in _files(view):
             for each, offset, found in look(up_to(image.target, view.dockerfiles[file])):
                 where = f"{file}:{each.place(offset)}"
                 yield RepositoryError(what.format(found), where=where, why=why, hint=hint.format(found))

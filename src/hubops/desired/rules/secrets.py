@@ -84,7 +84,7 @@ def build_secret(view: FleetView) -> Iterator[RepositoryError]:
         return
     known = file.document.value if isinstance(file.document.value, dict) else {}
     for image in users:
-        settings = f"{image.directory.relative_to(view.fleet.root).as_posix()}/{SETTINGS}"
+        settings = view.file_of(image, SETTINGS)
         for number, name in enumerate(image.secrets):
             if name not in known:
                 yield no_build_secret(image.name, name, view.files.read(settings).place("secrets", number))

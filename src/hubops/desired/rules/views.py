@@ -107,9 +107,9 @@ class FleetView:
     @cached_property
     def dockerfiles(self) -> dict[str, list[Instruction]]:
         """Every Dockerfile by its path."""
-        names = map(self.dockerfile_of, self.fleet.images.values())
+        names = [self.file_of(image, "Dockerfile") for image in self.fleet.images.values()]
         return {name: parse_dockerfile(self.files.text(name)) for name in names}
 
-    def dockerfile_of(self, image: Image) -> str:
-        """The path of an image's Dockerfile."""
-        return f"{image.directory.relative_to(self.fleet.root).as_posix()}/Dockerfile"
+    def file_of(self, image: Image, name: str) -> str:
+        """The path of a file beside an image's Dockerfile, or of that."""
+        return f"{image.directory.relative_to(self.fleet.root).as_posix()}/{name}"
