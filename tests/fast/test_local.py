@@ -8,8 +8,10 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,7 @@ from hubops.local import (
     oci,
     paths,
     preflight,
+    readiness,
     recipe,
     runc_caps,
     toolchain,
@@ -394,3 +397,50 @@ async def test_a_daemon_that_ends_at_once_is_an_error_with_its_last_words(tmp_pa
     with pytest.raises(MachineError, match="sh does not answer") as caught:
         await daemon.ensure_running("sh", ["sh", "-c", "echo the reason; exit 1"], answers, tmp_path)
     assert "the reason" in caught.value.why
+
+
+SINCE = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+OLD, NEW = "2026-01-02T11:59:00Z", "2026-01-02T12:00:09Z"
+
+
+def pod_of(name: str, *, address: str, started: str, ready: bool = True) -> Any:
+    condition = {"type": "Ready", "status": str(ready)}
+    states = [{"state": {"running": {"startedAt": started}}}]
+    status = {"podIP": address, "conditions": [condition], "containerStatuses": states}
+    return {"metadata": {"name": name}, "status": status}
+
+
+def leads_to(name: str, address: str, *, serving: bool = True) -> Any:
+    target = {"kind": "Pod", "name": name}
+    endpoint = {"addresses": [address], "conditions": {"serving": serving}, "targetRef": target}
+    return {"endpoints": [endpoint]}
+
+
+NODE_ITSELF = {"endpoints": [{"addresses": ["172.18.0.2"], "conditions": {}}]}
+
+
+@pytest.mark.parametrize(
+    ("pods", "slices", "settled"),
+    [
+        ([], [], True),
+        ([pod_of("hub", address="a", started=NEW)], [leads_to("hub", "a"), NODE_ITSELF], True),
+        ([pod_of("hub", address="a", started=OLD)], [leads_to("hub", "a")], False),
+        ([pod_of("hub", address="b", started=NEW)], [leads_to("hub", "a")], False),
+        ([pod_of("hub", address="a", started=NEW, ready=False)], [leads_to("hub", "a")], False),
+        ([pod_of("hub", address="a", started=OLD, ready=False)], [leads_to("hub", "a", serving=False)], True),
+        ([], [{"endpoints": None}], True),
+    ],
+    ids=[
+        "empty",
+        "well",
+        "pod of before",
+        "address of before",
+        "not ready yet",
+        "does not come up",
+        "no pods",
+    ],
+)
+def test_a_cluster_is_settled_when_nothing_is_of_before_its_start(
+    pods: Any, slices: Any, *, settled: bool
+) -> None:
+    assert readiness.is_of_after(pods, slices, SINCE) is settled

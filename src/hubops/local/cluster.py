@@ -1,6 +1,5 @@
 """The kind cluster of an instance: made, brought back, rebuilt when its recipe changed, removed."""
 
-import asyncio
 import json
 import shutil
 from dataclasses import dataclass
@@ -8,17 +7,16 @@ from pathlib import Path
 
 from hubops import digest
 from hubops.clients import process
-from hubops.deadline import Deadline
 from hubops.errors import MachineError, ProgramError
 from hubops.events import Emit, Line, Remark, step
 from hubops.local import host
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance, write_atomically
 from hubops.local.network import Network
+from hubops.local.readiness import Readiness
 from hubops.local.recipe import NODE
 
 EDGE_NODE_PORT = 30080
-_READY_LIMIT_S = 180
 _OWN_MOUNTS = {
     "resolv.conf": "/kind/resolv.conf",
     "certs.d": "/etc/containerd/certs.d",
@@ -76,29 +74,14 @@ async def _is_or_comes_back(instance: Instance, parts: Parts, recipe: str, emit:
     state = await parts.docker.state(instance.node)
     if not state or _recorded(instance) != recipe:
         return False
-    if state == "running" and await is_ready(instance, parts.kubectl):
+    cluster = _readiness(instance, parts)
+    if state == "running" and await cluster.is_usable() and await cluster.is_settled():
         return True
     with step(emit, f"cluster {instance.name}, started again"):
-        if await _start(instance, parts) and await _became_ready(instance, parts.kubectl):
+        if await _start(instance, parts) and await cluster.came():
             return True
         emit(Remark("it does not come back: rebuilt, with its volumes kept"))
     return False
-
-
-async def is_ready(instance: Instance, kubectl: Path) -> bool:
-    """Whether the API server answers, the node accepts pods, and pods have the account they run as."""
-    nodes = await _get(instance, kubectl, "/api/v1/nodes")
-    account = await _get(instance, kubectl, "/api/v1/namespaces/default/serviceaccounts/default")
-    if nodes.code != 0 or account.code != 0:
-        return False
-    conditions = [c for node in json.loads(nodes.stdout)["items"] for c in node["status"]["conditions"]]
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-async def _get(instance: Instance, kubectl: Path, path: str) -> process.Finished:
-    # A raw request does not write ~/.kube/cache.
-    words = [f"--kubeconfig={instance.kubeconfig}", "get", "--raw", path, "--request-timeout=5s"]
-    return await process.attempt([kubectl, *words])
 
 
 async def delete_cluster(instance: Instance, docker: Docker) -> None:
@@ -120,6 +103,10 @@ async def describe_policies(instance: Instance, docker: Docker) -> str:
     return f"not enforced; see: docker exec {instance.node} journalctl -u {unit}"
 
 
+def _readiness(instance: Instance, parts: Parts) -> Readiness:
+    return Readiness(instance, parts.docker, parts.kubectl)
+
+
 async def _start(instance: Instance, parts: Parts) -> bool:
     """Start a stopped node. False when its network is gone, so that it never can."""
     try:
@@ -128,15 +115,6 @@ async def _start(instance: Instance, parts: Parts) -> bool:
         if "network" in error.why and "not found" in error.why:
             return False
         raise
-    return True
-
-
-async def _became_ready(instance: Instance, kubectl: Path) -> bool:
-    deadline = Deadline(_READY_LIMIT_S)
-    while not await is_ready(instance, kubectl):
-        if deadline.passed:
-            return False
-        await asyncio.sleep(0.5)
     return True
 
 
@@ -159,7 +137,7 @@ async def _create(instance: Instance, parts: Parts, emit: Emit) -> None:
     )
     # kind's own policy lets a stopped node lie after a restart of Docker.
     await parts.docker("update", "--restart=unless-stopped", instance.node)
-    if not await _became_ready(instance, parts.kubectl):
+    if not await _readiness(instance, parts).came():
         raise MachineError(
             f"the cluster {instance.name} does not become ready",
             why=await parts.docker(
