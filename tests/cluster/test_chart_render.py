@@ -227,6 +227,10 @@ async def test_only_the_hub_has_a_service_account_token(helm: Path) -> None:
     assert mounted == {"hub"}
 
 
+def people(**lists: list[str]) -> Values:
+    return {"hub": {"config": {"Authenticator": lists}}}
+
+
 # With what is there before, besides what every hub has.
 RESTARTS = {
     "nothing": ({}, set()),
@@ -274,11 +278,17 @@ RESTARTS = {
     "memory of the hub": ({"hub": {"resources": {"limits": {"memory": "1Gi"}}}}, {"hub"}),
     "the password of the database": ({"hub": {"db": {"password": "q"}}}, {"hub"}),
     "the token of a service": ({"hub": {"services": {"s": {"apiToken": "u" * 32}}}}, {"hub"}),
+    "one more person": (people(allowed_users=["ann", "ben", "cy"]), set()),
+    "one person fewer": (people(allowed_users=["ann"]), set()),
+    "the last person by name": (people(allowed_users=[]), {"hub"}),
+    "another admin": (people(admin_users=["ben"]), {"hub"}),
+    "somebody blocked": (people(blocked_users=["dot"]), {"hub"}),
     "the proxy's image": ({"proxy": {"chp": {"image": {"tag": "v2"}}}}, {"proxy"}),
     "the proxy's token": ({"proxy": {"secretToken": "d" * 64}}, {"hub", "proxy"}),
 }
 BEFORE: Values = {
     "hub": {
+        **people(admin_users=["ann"], allowed_users=["ann", "ben"])["hub"],
         "extraFiles": {"a": {"mountPath": "/a", "stringData": "x"}},
         "services": {"s": {"apiToken": "t" * 32}},
     },
@@ -294,6 +304,25 @@ async def test_restarts_what_changed_and_nothing_else(
     before = pods(await render(helm, JUPYTERHUB, values))
     after = pods(await render(helm, JUPYTERHUB, merged(values, changes)))
     assert {name for name in before if before[name] != after[name]} == restarted
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"extraConfig": {"a": "print(c.Authenticator.allowed_users)"}},
+        {"extraConfig": {"a": "for name in get_config('hub.config'): print(name)"}},
+        {"config": {"GitHubOAuthenticator": {"allowed_users": ["ann"]}}},
+        {"config": {"Authenticator": {"username_map": {"ben": "benjamin"}}}},
+        {"existingSecret": "kept-elsewhere"},
+    ],
+    ids=str,
+)
+async def test_people_restart_a_hub_whose_list_may_not_be_the_only_word(helm: Path, others: Values) -> None:
+    values = merged(merged(hub_values(), BEFORE), {"hub": others})
+    before = await render(helm, JUPYTERHUB, values)
+    after = await render(helm, JUPYTERHUB, merged(values, people(allowed_users=["ann", "ben", "cy"])))
+    assert pods(before)["hub"] != pods(after)["hub"]
+    assert "FollowsPeople" not in json.loads(secret(after)["values.yaml"])
 
 
 async def test_a_new_version_of_the_chart_alone_restarts_nothing(helm: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from hubops.execute import records
 from hubops.execute.bundle import Bundle
 from hubops.execute.content import Deployed
 from hubops.run.attempt import Made
-from hubops.run.people import Departures
+from hubops.run.people import PeopleChange
 from hubops.run.session import service_token
 from hubops.secret import Redactor
 from hubops.state.model import Commit, History
@@ -165,16 +165,16 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     for name, stand_in in (("attempt.bring", world.bring), ("verify.prove", world.prove), ("attempt.read_deployed", world.read_deployed), ("attempt.open_writer", world.writer)):  # fmt: skip
         monkeypatch.setattr(f"hubops.run.{name}", stand_in)
 
-    async def before(departures: Departures, wanted: Access, *, rolled_out: bool) -> None:
+    async def before(change: PeopleChange, wanted: Access, *, rolled_out: bool) -> None:
         assert rolled_out == bool(world.label)
         world.people.append(f"before, on {world.runs}: {' '.join(sorted(wanted.named))}")
 
-    async def after(departures: Departures, wanted: Access, *, upgraded: bool) -> None:
+    async def after(change: PeopleChange, wanted: Access, *, upgraded: bool) -> None:
         world.people.append(f"after, on {world.runs}: {' '.join(sorted(wanted.named))}")
-        departures.failure = HubError("somebody is still there") if world.people_fail else None
+        change.failure = HubError("somebody is still there") if world.people_fail else None
 
-    monkeypatch.setattr(Departures, "before", before)
-    monkeypatch.setattr(Departures, "after", after)
+    monkeypatch.setattr(PeopleChange, "before", before)
+    monkeypatch.setattr(PeopleChange, "after", after)
     monkeypatch.setattr("hubops.run.hub.hold_and_write", world.writer)
     monkeypatch.setattr("hubops.run.hub.wanted_bundle", wanted)
     async with world.api.open() as kube:

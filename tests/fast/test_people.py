@@ -4,7 +4,7 @@ import base64
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +24,16 @@ from hubops.desired.probe import PROBE_NAME, SERVICE_NAME
 from hubops.desired.values import merge
 from hubops.errors import HubError, OutOfReachError, RefusedError
 from hubops.events import Event, Remark, StepEnded
+from hubops.execute import arrivals
 from hubops.execute import people as execute_people
 from hubops.execute.people import remove_people
 from hubops.plan.people import who_leaves
 from hubops.run import people as run_people
-from hubops.run.people import Departures
+from hubops.run.people import PeopleChange
 from hubops.secret import Secret
 
 TOKEN = "t0ken-of-the-service"
+POD = "/api/v1/namespaces/course/pods/hub-1"
 CLOSED = {"Authenticator": {"allow_existing_users": False}, "JupyterHub": {"authenticator_class": "github"}}
 LEDGER = Hub(
     "course", directory=Path(), stage="production", cluster=Cluster("campus"), image="", release="course",
@@ -314,9 +316,24 @@ async def test_all_pages_are_read() -> None:
 
 
 @asynccontextmanager
-async def departures(hub: MemoryHub, deployed: Any | None) -> AsyncIterator[tuple[Departures, list[Event]]]:
-    """Of a deploy to a hub that was given the values `deployed` before; None: there is none."""
+async def people_change(
+    hub: MemoryHub, deployed: Any | None, *, follows: Callable[[], None] | None = None
+) -> AsyncIterator[tuple[PeopleChange, list[Event]]]:
+    """Of a deploy to a hub that was given the values `deployed` before; None: there is none.
+
+    One that `follows` its people does that when its pod is changed.
+    """
     api, events = MemoryApi(), list[Event]()
+    if follows:
+        deployed = {**(deployed or {}), "FollowsPeople": True}
+        api.objects[POD] = {"metadata": {"name": "hub-1", "labels": {"component": "hub"}}}
+
+        def on_request(method: str, path: str) -> int:
+            if method == "PATCH" and path == POD:
+                follows()
+            return 0
+
+        api.fault = on_request
     if deployed is not None:
         data = {"values.yaml": base64.b64encode(json.dumps(deployed).encode()).decode()}
         api.objects["/api/v1/namespaces/course/secrets/hub"] = {"data": data}
@@ -324,8 +341,8 @@ async def departures(hub: MemoryHub, deployed: Any | None) -> AsyncIterator[tupl
         secrets = {"hub": {"services": {SERVICE_NAME: {"apiToken": TOKEN}}}}
         machine = SimpleNamespace(url=hub.url, secrets=lambda hub: secrets)
         session: Any = SimpleNamespace(machine=machine, kube=kube, emit=events.append)
-        lease: Any = SimpleNamespace(require_held=permit)
-        yield Departures(LEDGER, session, lease), events
+        writer: Any = SimpleNamespace(kube=kube, lease=SimpleNamespace(require_held=permit))
+        yield PeopleChange(LEDGER, session, writer), events
 
 
 NOW = People(("ann",), ("ben",), decides_admins=True)
@@ -337,7 +354,7 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
     hub = MemoryHub(
         {"ann": {}, "ben": {"": "ready"}, "cy": {"": "ready"}, "old": {}, PROBE_NAME: {"": "ready"}}
     )
-    async with departures(hub, given(BEFORE)) as (leaving, events):
+    async with people_change(hub, given(BEFORE)) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["ann", "ben", "old", PROBE_NAME]
         await leaving.after(access(NOW), upgraded=True)
@@ -347,9 +364,43 @@ async def test_who_is_named_no_longer_leaves_before_the_upgrade_and_others_after
     assert [e.note for e in events if isinstance(e, StepEnded)] == ["1 left", "1 left"]
 
 
+async def test_who_came_is_waited_for_on_a_hub_that_follows_its_people() -> None:
+    hub = MemoryHub({"ann": {}, "ben": {}})
+
+    def follow() -> None:
+        hub.people["cy"] = {}
+
+    async with people_change(hub, given(NOW), follows=follow) as (change, events):
+        await change.before(access(BEFORE), rolled_out=True)
+        await change.after(access(BEFORE), upgraded=True)
+        change.settle()
+    assert [*hub.people] == ["ann", "ben", "cy"]
+    assert [e.note for e in events if isinstance(e, StepEnded)] == ["1 came"]
+
+
+async def test_who_does_not_come_is_said_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "_LIMIT_S", 0.0)
+    hub = MemoryHub({"ann": {}, "ben": {}})
+    async with people_change(hub, given(NOW), follows=lambda: None) as (change, _):
+        await change.before(access(BEFORE), rolled_out=True)
+        await change.after(access(BEFORE), upgraded=True)
+        with pytest.raises(HubError, match="does not know 1 of the people") as caught:
+            change.settle()
+    assert "cy" not in str(caught.value).split()
+
+
+async def test_who_came_is_not_waited_for_on_a_hub_that_restarts() -> None:
+    hub = MemoryHub({"ann": {}, "ben": {}})
+    async with people_change(hub, given(NOW)) as (change, events):
+        await change.before(access(BEFORE), rolled_out=True)
+        await change.after(access(BEFORE), upgraded=True)
+        change.settle()
+    assert events == []
+
+
 async def test_who_is_told_to_go_leaves_a_hub_that_has_these_lists_already() -> None:
     hub, open_lists = MemoryHub({"ann": {}, "cy": {}, "dot": {}}), access(NOW, OPEN_TO_ALL)
-    async with departures(hub, given(NOW, OPEN_TO_ALL)) as (leaving, _):
+    async with people_change(hub, given(NOW, OPEN_TO_ALL)) as (leaving, _):
         leaving.told = frozenset({"cy"})
         await leaving.before(open_lists, rolled_out=True)
         await leaving.after(open_lists, upgraded=False)
@@ -359,7 +410,7 @@ async def test_who_is_told_to_go_leaves_a_hub_that_has_these_lists_already() -> 
 
 async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
     hub = MemoryHub({"ann": {}})
-    async with departures(hub, given(NOW)) as (leaving, events):
+    async with people_change(hub, given(NOW)) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW), upgraded=True)
         leaving.settle()
@@ -370,7 +421,7 @@ async def test_nothing_is_said_or_done_where_nobody_leaves() -> None:
 async def test_a_hub_of_an_older_hubops_loses_nobody_before_it_keeps_homes() -> None:
     hub, older = MemoryHub({"cy": {}}), given(BEFORE)
     del older["hub"]["config"]["KubeSpawner"]
-    async with departures(hub, older) as (leaving, events):
+    async with people_change(hub, older) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         assert [*hub.people] == ["cy"]
         assert [e.text for e in events if isinstance(e, Remark)] != []
@@ -381,7 +432,7 @@ async def test_a_hub_of_an_older_hubops_loses_nobody_before_it_keeps_homes() -> 
 
 async def test_a_hub_that_may_not_have_its_settings_yet_loses_nobody_before_the_upgrade() -> None:
     hub = MemoryHub({"cy": {}})
-    async with departures(hub, given(BEFORE)) as (leaving, events):
+    async with people_change(hub, given(BEFORE)) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=False)
     assert (hub.acts, events) == ([], [])
     assert leaving.had == access(BEFORE)
@@ -389,7 +440,7 @@ async def test_a_hub_that_may_not_have_its_settings_yet_loses_nobody_before_the_
 
 async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
     hub = MemoryHub({"cy": {"": "ready"}})
-    async with departures(hub, None) as (leaving, _):
+    async with people_change(hub, None) as (leaving, _):
         await leaving.after(replace(access(NOW), homes_stay=False), upgraded=True)
         with pytest.raises(RefusedError, match="could delete their homes"):
             leaving.settle()
@@ -399,7 +450,7 @@ async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
 async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_AFTER_UPGRADE_S", "_BEFORE_UPGRADE_S", "_POLL_S"):
         monkeypatch.setattr(run_people, name, 0.02)
-    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, events):
+    async with people_change(MemoryHub({}), given(BEFORE)) as (leaving, events):
         leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]  # stands for a frozen one
         await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW), upgraded=True)
@@ -417,7 +468,7 @@ async def test_a_hub_that_does_not_answer_is_told_soon_where_nothing_changed(
     monkeypatch.setattr(run_people, "_POLL_S", 0.02)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = 1 if refuses else deaf.getsockname()[1]
-        async with departures(MemoryHub({}), given(NOW)) as (leaving, _):
+        async with people_change(MemoryHub({}), given(NOW)) as (leaving, _):
             leaving.session.machine.url = f"http://127.0.0.1:{port}"  # type: ignore[misc]  # stands for a frozen one
             began = time.monotonic()
             await leaving.after(access(NOW), upgraded=False)
@@ -447,7 +498,7 @@ async def test_more_than_a_few_leave_only_when_that_is_confirmed(
     hub = crowd(strangers)
     hub.people |= {f"named-{n}": {} for n in range(known_besides)}
     wanted = access(replace(NOW, allowed=("ben", *(f"named-{n}" for n in range(known_besides)))))
-    async with departures(hub, None) as (leaving, _):
+    async with people_change(hub, None) as (leaving, _):
         leaving.hub = replace(LEDGER, people_may_leave=confirmed)
         await leaving.after(wanted, upgraded=True)
         if leave:
@@ -469,7 +520,7 @@ async def test_more_than_a_few_leave_only_when_that_is_confirmed(
 async def test_who_is_blocked_leaves_in_any_number_and_whatever_the_others_do() -> None:
     hub = crowd(6, blocked=8)
     blocked = tuple(f"bad-{n}" for n in range(8))
-    async with departures(hub, given(BEFORE)) as (leaving, _):
+    async with people_change(hub, given(BEFORE)) as (leaving, _):
         await leaving.before(access(replace(NOW, blocked=blocked)), rolled_out=True)
         assert len(hub.people) == 2 + 6
         await leaving.after(access(replace(NOW, blocked=blocked)), upgraded=True)
@@ -483,7 +534,7 @@ async def test_a_list_that_became_short_takes_nobody_off_before_the_upgrade_eith
     """And whom somebody names as one to go is confirmed by that, and nobody else."""
     names = tuple(f"strange-{n}" for n in range(7))
     hub = crowd(7)
-    async with departures(hub, given(replace(NOW, allowed=("ben", *names)))) as (leaving, events):
+    async with people_change(hub, given(replace(NOW, allowed=("ben", *names)))) as (leaving, events):
         await leaving.before(access(NOW), rolled_out=True)
         assert hub.acts == []
         assert [e.text for e in events if isinstance(e, Remark)] == [
@@ -498,7 +549,7 @@ async def test_a_list_that_became_short_takes_nobody_off_before_the_upgrade_eith
 
 
 async def test_a_confirmation_that_is_not_needed_any_more_is_told() -> None:
-    async with departures(MemoryHub({"ann": {}}), given(NOW)) as (leaving, events):
+    async with people_change(MemoryHub({"ann": {}}), given(NOW)) as (leaving, events):
         leaving.hub = replace(LEDGER, people_may_leave=3)
         await leaving.after(access(NOW), upgraded=False)
         leaving.settle()
@@ -508,7 +559,7 @@ async def test_a_confirmation_that_is_not_needed_any_more_is_told() -> None:
 
 
 async def test_nobody_can_tell_is_not_nobody_was_there() -> None:
-    async with departures(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]  # stands for a frozen one
+    async with people_change(MemoryHub({}), given(BEFORE)) as (leaving, _), away() as leaving.session.kube:  # type: ignore[misc]  # stands for a frozen one
         with pytest.raises(OutOfReachError, match="whom the hub lets in"):
             await leaving.before(access(NOW), rolled_out=True)
 

@@ -15,7 +15,7 @@ from hubops.execute.bundle import Bundle, pack, unpack
 from hubops.execute.content import content_of, read_deployed, secrets_digest
 from hubops.execute.lease import person
 from hubops.execute.pushed import find_lost
-from hubops.run.people import Departures
+from hubops.run.people import PeopleChange
 from hubops.run.release import bring
 from hubops.run.session import Session, Writer, open_writer, secret_values
 from hubops.state.model import Commit, Ending, History, Record
@@ -45,7 +45,7 @@ class Attempt:
     writer: Writer
     own: History
     commit: Commit
-    departures: Departures
+    people: PeopleChange
     override: str = ""
     prove: bool = True
 
@@ -59,11 +59,11 @@ class Attempt:
         known = self._was_proved(bundle)
         upgrade, content = self._upgrade(bundle)
         deployed = await read_deployed(self.writer.kube, upgrade.release, upgrade.namespace)
-        await self.departures.before(self._access(bundle), rolled_out=deployed.ours)
+        await self.people.before(self._access(bundle), rolled_out=deployed.ours)
         if deployed.content == content and (known or not self.prove):
             await bring(upgrade, content, self.writer, self.session)
-            await self._let_go(bundle, upgraded=False)
-            self.departures.settle()
+            await self._apply_people(bundle, upgraded=False)
+            self.people.settle()
             return Made()
         # With people's names alone nothing changes that a notebook would notice.
         prove_it = self.prove and not (known and deployed.ours)
@@ -71,7 +71,7 @@ class Attempt:
         failure, touched = await self._try(bundle, prove_it=prove_it)
         if failure is None:
             await self._finish(record, bundle, keep=not known)
-            self.departures.settle()
+            self.people.settle()
             return Made(record.number, prove_it)
         clear = isinstance(failure, ReleaseError | HubError)
         ending = Ending.FAILED if clear else Ending.UNKNOWN
@@ -97,7 +97,7 @@ class Attempt:
             try:
                 upgrade, content = self._upgrade(bundle)
                 upgraded = await bring(upgrade, content, writer, self.session, complete=bundle.complete)
-                await self._let_go(bundle, upgraded=upgraded)
+                await self._apply_people(bundle, upgraded=upgraded)
                 if prove_it:
                     # It imports what no other part of a deploy needs, for a tenth of a second.
                     from hubops.run.verify import prove  # noqa: PLC0415 - see above
@@ -108,10 +108,10 @@ class Attempt:
                 return failure, bool(writer.gate.writes) or isinstance(failure, HubError)
         return None, True
 
-    async def _let_go(self, bundle: Bundle, *, upgraded: bool) -> None:
-        """Take off the hub who may not be on it any more; without a proof the hub is not asked for anything."""
+    async def _apply_people(self, bundle: Bundle, *, upgraded: bool) -> None:
+        """Who came is let in, and who may not be there any more taken off; without a proof the hub is not asked for anything."""
         if self.prove:
-            await self.departures.after(self._access(bundle), upgraded=upgraded)
+            await self.people.after(self._access(bundle), upgraded=upgraded)
 
     async def _go_back(self, failed: Record, failure: HubopsError) -> None:
         """Bring back what was proved last, unless it is just this that failed.

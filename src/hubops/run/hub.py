@@ -14,7 +14,7 @@ from hubops.plan.model import Course, Decision
 from hubops.run.attempt import Attempt, Made
 from hubops.run.images import find_images
 from hubops.run.order import require_not_older
-from hubops.run.people import Departures
+from hubops.run.people import PeopleChange
 from hubops.run.session import Session, hold_and_write, learn_secrets
 from hubops.state.model import Commit, History
 from hubops.state.records import read_history
@@ -70,8 +70,8 @@ async def deploy(
             await require_not_older(fleet.root, terms.commit, own, alone=hub.cluster.local)
         decision = decide(bundle.content, own, prover, retry=hub.name in terms.retry, override=terms.override)
         override = "" if decision.proof else terms.override
-        departures = Departures(hub, session, writer.lease)
-        attempt = Attempt(hub, session, writer, own, terms.commit, departures, override, prove=terms.prove)
+        people = PeopleChange(hub, session, writer)
+        attempt = Attempt(hub, session, writer, own, terms.commit, people, override, prove=terms.prove)
         if decision.course is Course.DEPLOY:
             _tell_unproved(decision, session)
             return Deployed(decision, await attempt.deploy(bundle))
@@ -109,9 +109,9 @@ async def apply_people(hub: Hub, session: Session, *, leaving: Collection[str] =
             raise RefusedError(
                 f"no deploy of {hub.name} was proved and kept", where=f"hub {hub.name}", hint=hint
             )
-        departures = Departures(hub, session, writer.lease, told=frozenset(name.lower() for name in leaving))
+        people = PeopleChange(hub, session, writer, told=frozenset(name.lower() for name in leaving))
         # The commit stays the content's: that of these people is not made yet.
-        return await Attempt(hub, session, writer, own, kept.commit, departures).stay()
+        return await Attempt(hub, session, writer, own, kept.commit, people).stay()
 
 
 async def wanted_bundle(fleet: Fleet, hub: Hub, session: Session) -> Bundle:

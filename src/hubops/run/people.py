@@ -1,6 +1,8 @@
-"""The people of a deploy: whoever may not be on the hub any more is taken off it, also without its restart."""
+"""The people of a deploy: who came and who may not be on the hub any more, both without its restart where that can be."""
 
 import asyncio
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from hubops.answer import Present, Unknown
@@ -11,10 +13,10 @@ from hubops.desired.model import Access, Hub
 from hubops.desired.probe import PROBE_NAME
 from hubops.errors import HubopsError, OutOfReachError, RefusedError
 from hubops.events import Remark, step
-from hubops.execute.lease import Lease
+from hubops.execute.arrivals import follows_people, hasten, wait_known
 from hubops.execute.people import remove_people
 from hubops.plan.people import most_leaving, who_leaves
-from hubops.run.session import Session, service_token
+from hubops.run.session import Session, Writer, service_token
 from hubops.state.live import read_hub_values
 
 _POLL_S = 0.5
@@ -25,16 +27,16 @@ _AFTER_UPGRADE_S, _AS_IT_IS_S, _BEFORE_UPGRADE_S = 60.0, 8.0, 3.0
 
 
 @dataclass
-class Departures:
-    """Of one deploy, under its lease. `had` is whom the hub let in before, None where nobody was asked.
+class PeopleChange:
+    """Who comes and goes with one deploy, under its lease. `had` is whom the hub let in before, None where nobody was asked.
 
     `told` are those whom somebody named to be taken off now, in lower case; nobody for a deploy that goes by the files.
-    `failure` is why somebody may still be there. That is no fault of the content, which stays.
+    `failure` is why somebody may still be there, or not be let in yet. That is no fault of the content, which stays.
     """
 
     hub: Hub
     session: Session
-    lease: Lease
+    writer: Writer
     had: Access | None = None
     told: frozenset[str] = frozenset()
     failure: HubopsError | None = field(default=None, init=False)
@@ -62,13 +64,15 @@ class Departures:
             self.session.emit(Remark(f"not yet before the upgrade: {error.what}"))
 
     async def after(self, wanted: Access, *, upgraded: bool) -> None:
-        """The same on the hub that has the new values, for everybody; never raises, see `failure`.
+        """The same on the hub that has the new values, for everybody, and who came is let in.
 
-        A hub that was not `upgraded` has seconds to answer.
+        A hub that was not `upgraded` has seconds to answer. Never raises, see `failure`.
         """
         self.failure = None
         try:
             await self._remove(wanted, _AFTER_UPGRADE_S if upgraded else _AS_IT_IS_S)
+            if upgraded and self.had and self.had.named != wanted.named:
+                await self._let_in(wanted.named - self.had.named)
         except HubopsError as error:
             self.failure = error
 
@@ -76,15 +80,13 @@ class Departures:
         """Say what went wrong with people, once all else is done.
 
         Raises:
-            HubopsError: somebody may still be on the hub who should not.
+            HubopsError: somebody may still be on the hub who should not, or cannot come yet.
         """
         if self.failure:
             raise self.failure
 
     async def _remove(self, wanted: Access, limit_s: float) -> None:
-        machine = self.session.machine
-        token = service_token(machine.secrets(self.hub))
-        async with open_hub(machine.url + self.hub.path, token) as api:
+        async with self._open() as api:
             known = await self._ask(api, limit_s)
             leaving = who_leaves(known, wanted, self.had, self.told)
             # These are meant, in any number: somebody wrote each name down as one who is to go.
@@ -96,6 +98,23 @@ class Departures:
             await self._take_off(api, meant if too_many else leaving, wanted)
             if too_many:
                 raise _unconfirmed(self.hub, len(leaving) - len(meant), len(known))
+
+    async def _let_in(self, came: Collection[str]) -> None:
+        """A hub that follows its people is told that they changed, and has to know those who `came`."""
+        kube, namespace = self.writer.kube, self.hub.namespace
+        if not await follows_people(kube, namespace):
+            return
+        # Also for those who went: who comes back before the hub has seen them go is no change to it.
+        await hasten(kube, namespace)
+        if came:
+            with step(self.session.emit, f"let people in on {self.hub.name}") as note:
+                async with self._open() as api:
+                    await wait_known(self.hub, came, api)
+                note.text = f"{len(came)} came"
+
+    def _open(self) -> AbstractAsyncContextManager[Api]:
+        machine = self.session.machine
+        return open_hub(machine.url + self.hub.path, service_token(machine.secrets(self.hub)))
 
     async def _ask(self, api: Api, limit_s: float) -> set[str]:
         """The names of all whom the hub knows, but for the probe person."""
@@ -120,7 +139,7 @@ class Departures:
             return
         with step(self.session.emit, f"take people off {self.hub.name}") as note:
             _require_homes(self.hub, wanted, len(leaving))
-            await remove_people(api, leaving, self.lease.require_held)
+            await remove_people(api, leaving, self.writer.lease.require_held)
             note.text = f"{len(leaving)} left"
 
 

@@ -1,5 +1,6 @@
 """JupyterHub's configuration: what the chart's values say, then the `hub.extraConfig` snippets by name."""
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -45,3 +46,12 @@ _names = {
 for _name, _snippet in sorted((z2jh.get_config("hub.extraConfig") or {}).items()):
     # Compiled under its name, so that a traceback says which snippet and line.
     exec(compile(_snippet, f"hub.extraConfig.{_name}", "exec"), _names)  # noqa: S102 - the operator's own
+
+if z2jh.get_config("FollowsPeople"):
+    # Without a loop it is another command than the hub's start.
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        from followed_people import FollowedPeople
+        from jupyterhub.app import JupyterHub
+
+        FollowedPeople(JupyterHub.instance(), z2jh.read_allowed).watch()

@@ -21,7 +21,12 @@ _NAMES = {"hub-pvc": "hub-db-dir", "ingress": "jupyterhub"}
 
 @cache
 def load_values() -> dict[str, Any]:
-    """The values that concern the hub, with `Chart` and `Release`. Read once: a change restarts the pod.
+    """The values that concern the hub, with `Chart` and `Release`. Read once: a change restarts the pod."""
+    return read_values()
+
+
+def read_values() -> dict[str, Any]:
+    """The values as they are now.
 
     The chart writes them as JSON, which is YAML too: in Helm's YAML a million is `1e+06`, to Python a string.
     """
@@ -34,6 +39,12 @@ def _parse_yaml(text: str) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - comes with KubeSpawner; most hubs never need it here
 
     return yaml.safe_load(text) or {}
+
+
+def read_allowed() -> frozenset[str]:
+    """The names in `hub.config.Authenticator.allowed_users` as they are now."""
+    config = read_values()["hub"].get("config") or {}
+    return frozenset((config.get("Authenticator") or {}).get("allowed_users") or ())
 
 
 def get_config(key: str, default: Any = None) -> Any:

@@ -23,10 +23,24 @@ says so to a snippet that asks for it.
 {{- range $key, $file := .Values.singleuser.extraFiles }}{{ $_ := set $files $key (pick $file "mountPath" "mode") }}{{ end -}}
 {{- $_ := set $values.singleuser "extraFiles" $files -}}
 {{- $_ := set $values "NotGiven" $notGiven -}}
+{{- if include "jupyterhub.followsPeople" . }}{{ $_ := set $values "FollowsPeople" true }}{{ end -}}
 {{- with include "jupyterhub.priority" . }}{{ $_ := set $values "Names" (dict "priorityClass" .) }}{{ end -}}
 {{- $_ := set $values "Chart" (dict "Name" .Chart.Name "Version" .Chart.Version "AppVersion" .Chart.AppVersion) -}}
 {{- $_ := set $values "Release" (pick .Release "Name" "Namespace" "Service") -}}
 {{ $values | toJson }}
+{{- end }}
+
+{{- /*
+Whether the running hub follows who is named in allowed_users (files/hub/followed_people.py): not where anything else may
+have a say in it, for then what a start reads is not in that list alone.
+*/ -}}
+{{- define "jupyterhub.followsPeople" -}}
+{{- $hub := .Values.hub -}}
+{{- $authenticator := ($hub.config | default dict).Authenticator | default dict -}}
+{{- $others := list $hub.extraConfig $hub.extraFiles (omit ($hub.config | default dict) "Authenticator") (omit $authenticator "admin_users" "allowed_users" "blocked_users") -}}
+{{- if and $authenticator.allowed_users (not $hub.existingSecret) (not (regexMatch "allowed_users|username_map|hub\\.config" (toJson $others))) -}}
+true
+{{- end -}}
 {{- end }}
 
 {{- /* The hub's secrets and files, as data of Secret hub. */ -}}
@@ -51,10 +65,12 @@ hub.services.{{ $name }}.apiToken: {{ b64enc . | quote }}
 
 {{- /*
 What a change of restarts the hub, besides its pod's own fields: all it reads at its start. Not the chart's version, which is in
-labels only.
+labels only, nor the names that it follows; that there are some is in FollowsPeople.
 */ -}}
 {{- define "jupyterhub.hubChecksum" -}}
 {{- $chart := dict "Name" .Chart.Name "Version" "" "AppVersion" "" -}}
 {{- $root := merge (dict "Chart" $chart) . -}}
-{{ print (include "jupyterhub.given" $root) (include "jupyterhub.hubSecrets" .) | sha256sum }}
+{{- $given := include "jupyterhub.given" $root | fromJson -}}
+{{- if $given.FollowsPeople }}{{ $_ := set $given.hub.config.Authenticator "allowed_users" list }}{{ end -}}
+{{ print (toJson $given) (include "jupyterhub.hubSecrets" .) | sha256sum }}
 {{- end }}

@@ -1,0 +1,55 @@
+"""The people whom the hub lets in by name, followed while it runs: one more of them needs no other hub.
+
+Kubernetes brings a changed Secret to the hub's files. What JupyterHub does at its start with `allowed_users` is done for
+those who came, and whoever went is taken off the list; deleting them is not the hub's to do.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jupyterhub import orm
+from jupyterhub.roles import assign_default_roles
+from jupyterhub.utils import maybe_future
+from tornado.ioloop import PeriodicCallback
+
+LOOK_S = 2.0
+Names = frozenset[str]
+
+
+class FollowedPeople:
+    """Of one hub (JupyterHub's application), with what reads today's names; those at its start are known to it."""
+
+    def __init__(self, app: Any, read: Callable[[], Names]) -> None:
+        self._app, self._read = app, read
+        self._had = read()
+
+    def watch(self) -> None:
+        """Look every few seconds, in the loop that runs; an error is logged, and looked at again."""
+        PeriodicCallback(self.look, LOOK_S * 1000).start()
+
+    async def look(self) -> None:
+        """Do what changed since the last look, once the hub has started."""
+        if self._app.http_server is None or (names := self._read()) == self._had:
+            return
+        authenticator = self._app.authenticator
+        had, now = ({*map(authenticator.normalize_username, each)} for each in (self._had, names))
+        # By what the hub has in mind, not by the file before: somebody may have been deleted since, and be back.
+        came = sorted(now - authenticator.allowed_users)
+        for name in came:
+            await self._let_in(name)
+        authenticator.allowed_users -= had - now - authenticator.admin_users
+        self._app.log.info("People: %d came, %d went", len(came), len(had - now))
+        self._had = names
+
+    async def _let_in(self, name: str) -> None:
+        authenticator, database = self._app.authenticator, self._app.db
+        if not authenticator.validate_username(name):
+            raise ValueError("allowed_users has a name that nobody can have")
+        user = orm.User.find(database, name)
+        if user is None:
+            user = orm.User(name=name)
+            database.add(user)
+            assign_default_roles(database, entity=user)
+            database.commit()
+        authenticator.allowed_users.add(name)
+        await maybe_future(authenticator.add_user(user))
