@@ -5,25 +5,17 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from hubops.answer import Present
 from hubops.clients.hub import Hub as Api
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
 from hubops.desired.model import Hub
 from hubops.errors import ClusterError, HubError
-from hubops.state.live import read_hub_values
 
 # The kubelet brings a changed Secret to a pod's files when it looks at the pod again: at once when the pod changes, else
 # after its syncFrequency of a minute, or half as long again (its jitter).
 _LIMIT_S = 150
 _POLL_S = 0.5
 _HASTENED = "hubops.dev/people"
-
-
-async def follows_people(kube: Kube, namespace: str) -> bool:
-    """Whether the hub was given its values by a chart that lets it follow them; others restart for a change of people."""
-    given = await read_hub_values(kube, namespace)
-    return isinstance(given, Present) and bool(given.value.get("FollowsPeople"))
 
 
 async def hasten(kube: Kube, namespace: str) -> None:

@@ -13,7 +13,7 @@ from hubops.desired.model import Access, Hub
 from hubops.desired.probe import PROBE_NAME
 from hubops.errors import HubopsError, OutOfReachError, RefusedError
 from hubops.events import Remark, step
-from hubops.execute.arrivals import follows_people, hasten, wait_known
+from hubops.execute.arrivals import hasten, wait_known
 from hubops.execute.people import remove_people
 from hubops.plan.people import most_leaving, who_leaves
 from hubops.run.session import Session, Writer, service_token
@@ -101,11 +101,12 @@ class PeopleChange:
 
     async def _let_in(self, came: Collection[str]) -> None:
         """A hub that follows its people is told that they changed, and has to know those who `came`."""
-        kube, namespace = self.writer.kube, self.hub.namespace
-        if not await follows_people(kube, namespace):
+        given = await read_hub_values(self.session.kube, self.hub.namespace)
+        # One whose chart does not let it follow them has restarted.
+        if not isinstance(given, Present) or not given.value.get("FollowsPeople"):
             return
         # Also for those who went: who comes back before the hub has seen them go is no change to it.
-        await hasten(kube, namespace)
+        await hasten(self.writer.kube, self.hub.namespace)
         if came:
             with step(self.session.emit, f"let people in on {self.hub.name}") as note:
                 async with self._open() as api:
