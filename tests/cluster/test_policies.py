@@ -106,3 +106,12 @@ async def test_who_reaches_whom(neighbourhood: Neighbourhood, sender: str) -> No
     assert [(*row[:2], answered) for row, answered in zip(rows, reached, strict=True)] == rows
     for receiver, port, expected in rows:
         assert is_allowed(policies, places[sender], places[receiver], port) is expected, (receiver, port)
+
+
+async def test_what_is_sent_to_a_service_or_pod_that_is_not_there_stays_in_the_cluster(
+    neighbourhood: Neighbourhood,
+) -> None:
+    """A network outside may answer for every address, and did, for a hub whose Service was a moment old."""
+    nobodies = [("10.96.255.250", 80), ("10.244.255.250", 80)]
+    stranger = neighbourhood.pods["stranger"]
+    assert await knock(neighbourhood.cluster, stranger, nobodies) == [NO, NO]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest
 _NO_ROUTE_PAUSES_S = (0.5, 1.0, 2.0)  # a proxy that restarted has its routes back in 3 to 4 s
 SHOWN = 300  # characters of a foreign answer that help a person
 _TOKEN_HINT = "Deploy the hub again, so that its service has today's token and role."  # noqa: S105 - a hint
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 # How JupyterHub answers when the role does not cover the name; then nobody can tell whether it exists.
 NO_ACCESS = "No access to resources"
 
@@ -119,11 +121,18 @@ def _has_no_route(response: httpx2.Response) -> bool:
 
 
 def _message_of(response: httpx2.Response) -> str:
-    """The `message` of a JSON answer, else the beginning of its text when that is not a page."""
+    """The `message` of a JSON answer, what kind of page it is, else the beginning of the text."""
     try:
         text = response.text.strip()
         return str(json.loads(text)["message"])[:SHOWN]
     except httpx2.ResponseNotRead:  # the refused handshake of a web socket
         return ""
     except (ValueError, KeyError, TypeError):
-        return "" if text.startswith("<") else text[:SHOWN]
+        return text[:SHOWN] if text and not text.startswith("<") else _page_of(response, text)
+
+
+def _page_of(response: httpx2.Response, text: str) -> str:
+    """What tells who answered instead of the hub: a page's title, or the name of the server that said nothing."""
+    title, server = _TITLE.search(text), response.headers.get("server", "")
+    named = f"a page, {title[1].strip()!r}" if title else ("a page" if text else "an empty answer")
+    return f"{named}, of {server}"[:SHOWN] if server else named[:SHOWN]
