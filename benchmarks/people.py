@@ -152,8 +152,11 @@ async def time_to_serving(machine: Machine, hub: str) -> float:
 async def start(browser: Browser) -> bool:
     """A server, until it answers itself; False where the hub gives up."""
     server = f"hub/api/users/{browser.name}/server"
-    (await browser.http.post(server, json={}, headers=browser.xsrf())).raise_for_status()
-    async with browser.http.stream("GET", f"{server}/progress") as answer:
+    (
+        await browser.http.post(server, json={}, headers=browser.xsrf(), timeout=VISIT_LIMIT_S)
+    ).raise_for_status()
+    # A hub that is busy may be silent for long; the visit's own limit counts.
+    async with browser.http.stream("GET", f"{server}/progress", timeout=VISIT_LIMIT_S) as answer:
         async for line in answer.aiter_lines():
             event = json.loads(line[5:]) if line.startswith("data:") else {}
             if event.get("failed"):
@@ -161,7 +164,7 @@ async def start(browser: Browser) -> bool:
                 return False
             if event.get("ready"):
                 break
-    while not (await browser.http.get(f"user/{browser.name}/api")).is_success:
+    while not (await browser.http.get(f"user/{browser.name}/api", timeout=VISIT_LIMIT_S)).is_success:
         await asyncio.sleep(POLL_S)
     return True
 

@@ -51,6 +51,9 @@ REASONS = {
     r"Deployment hub\.spec\.template\.spec\.volumes\[(existing-)?secret\]\.secret\.defaultMode": (
         "Secrets are read by the hub's group and by nobody else."
     ),
+    rf"({HUB}|{PROXY})\.resources\.requests\.(cpu|memory)": (
+        "A hub without CPU of its own waits behind a class that starts its servers (benchmarks/people.md)."
+    ),
     # probes
     rf"{HUB}\.(startup|readiness|liveness)Probe\..*": "What hangs is known within half a minute (docs/adr/0023).",
     rf"{PROXY}\.(readiness|liveness)Probe\.(failureThreshold|timeoutSeconds|periodSeconds|initialDelaySeconds)": (
