@@ -67,7 +67,8 @@ WORKDIR /home/jovyan
 CMD ["jupyterhub-singleuser"]
 """
 VALUES: dict[str, Any] = {
-    "hub": {"concurrentSpawnLimit": 64},
+    # JupyterHub gives up a server that does not answer half a minute after its container runs, and with it most of these.
+    "hub": {"concurrentSpawnLimit": 64, "config": {"KubeSpawner": {"http_timeout": 300}}},
     "singleuser": {"memory": {"guarantee": "64M"}, "storage": {"type": "none"}, "defaultUrl": "/tree"},
 }
 Samples = defaultdict[str, list[float]]

@@ -46,8 +46,9 @@ def render_spawner(values: Values, namespace: str) -> dict[str, Any]:
         "pod_security_context": POD_SECURITY,
         "container_security_context": CONTAINER_SECURITY,
         "allow_privilege_escalation": False,
-        # A class that starts together waits for processors, longer than JupyterHub's half minute.
-        "http_timeout": 120,
+        # A class that starts together waits for processors, longer than JupyterHub's half minute: two minutes were not enough for
+        # thirty on two processors.
+        "http_timeout": max(120, at(user, "startTimeout") or 0),
         "automount_service_account_token": False,
         # Names of other Services in the environment help nobody, and slow a shell where there are many.
         "extra_pod_config": {"enableServiceLinks": False},
