@@ -68,7 +68,14 @@ CMD ["jupyterhub-singleuser"]
 """
 VALUES: dict[str, Any] = {
     # JupyterHub gives up a server that does not answer half a minute after its container runs, and with it most of these.
-    "hub": {"concurrentSpawnLimit": 64, "config": {"KubeSpawner": {"http_timeout": 300}}},
+    "hub": {
+        "concurrentSpawnLimit": 64,
+        "config": {"KubeSpawner": {"http_timeout": 300}},
+        # What the embedded chart asks for by itself. Upstream asks for none; its hub, and its people, then wait for processors
+        # behind the servers, and use fewer.
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+    },
+    "proxy": {"chp": {"resources": {"requests": {"cpu": "20m", "memory": "32Mi"}}}},
     "singleuser": {"memory": {"guarantee": "64M"}, "storage": {"type": "none"}, "defaultUrl": "/tree"},
 }
 Samples = defaultdict[str, list[float]]

@@ -56,6 +56,7 @@ REASONS = {
     ),
     # probes
     rf"{HUB}\.(startup|readiness|liveness)Probe\..*": "What hangs is known within half a minute (docs/adr/0023).",
+    rf"{PROXY}\.startupProbe\..*": "The first answer is known within a second of it.",
     rf"{PROXY}\.(readiness|liveness)Probe\.(failureThreshold|timeoutSeconds|periodSeconds|initialDelaySeconds)": (
         "What hangs is known within half a minute (docs/adr/0023)."
     ),

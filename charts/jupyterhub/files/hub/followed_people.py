@@ -17,11 +17,11 @@ Names = frozenset[str]
 
 
 class FollowedPeople:
-    """Of one hub (JupyterHub's application), with what reads today's names; those at its start are known to it."""
+    """Of one hub (JupyterHub's application): when its names changed, and which they are. Those at its start it knows."""
 
-    def __init__(self, app: Any, read: Callable[[], Names]) -> None:
-        self._app, self._read = app, read
-        self._had = read()
+    def __init__(self, app: Any, changed: Callable[[], int], read: Callable[[], Names]) -> None:
+        self._app, self._changed, self._read = app, changed, read
+        self._seen, self._had = changed(), read()
 
     def watch(self) -> None:
         """Look every few seconds, in the loop that runs; an error is logged, and looked at again."""
@@ -29,8 +29,10 @@ class FollowedPeople:
 
     async def look(self) -> None:
         """Do what changed since the last look, once the hub has started."""
-        if self._app.http_server is None or (names := self._read()) == self._had:
+        changed = self._changed()
+        if self._app.http_server is None or changed == self._seen:
             return
+        names = self._read()
         authenticator = self._app.authenticator
         had, now = ({*map(authenticator.normalize_username, each)} for each in (self._had, names))
         # By what the hub has in mind, not by the file before: somebody may have been deleted since, and be back.
@@ -39,7 +41,7 @@ class FollowedPeople:
             await self._let_in(name)
         authenticator.allowed_users -= had - now - authenticator.admin_users
         self._app.log.info("People: %d came, %d went", len(came), len(had - now))
-        self._had = names
+        self._seen, self._had = changed, names
 
     async def _let_in(self, name: str) -> None:
         authenticator, database = self._app.authenticator, self._app.db

@@ -54,4 +54,4 @@ if z2jh.get_config("FollowsPeople"):
         from followed_people import FollowedPeople
         from jupyterhub.app import JupyterHub
 
-        FollowedPeople(JupyterHub.instance(), z2jh.read_allowed).watch()
+        FollowedPeople(JupyterHub.instance(), z2jh.last_changed, z2jh.read_allowed).watch()

@@ -5,14 +5,15 @@ JupyterHub compares them every `last_activity_interval`; until then nobody would
 
 import asyncio
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
-LOOK_S = 2.0
+PAUSE_S = 0.5
 
 
 class WatchedProxy(ConfigurableHTTPProxy):
-    """configurable-http-proxy, which is asked whether it still knows the hub's own route."""
+    """configurable-http-proxy, with a connection that ends when it does: to ask it all the time is work for both."""
 
     _known: tuple[Any, Any]
     _watch: "asyncio.Task[None] | None" = None
@@ -26,11 +27,24 @@ class WatchedProxy(ConfigurableHTTPProxy):
 
     async def _keep_watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
             try:
-                routes = await self.get_all_routes()
-                if self.hub.routespec not in routes:
-                    self.log.warning("The proxy has lost the hub's route; it gets all routes again")
-                    await super().check_routes(*self._known, routes)
+                await self._watch_once()
             except Exception as error:  # noqa: BLE001 - a proxy that is away is asked again
                 self.log.debug("The proxy does not answer: %s", error)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _watch_once(self) -> None:
+        """Look, once connected, whether the proxy knows the hub's own route, and wait until the connection ends.
+
+        The proxy itself ends one that says nothing, after a minute or more.
+        """
+        api = urlsplit(self.api_url)
+        reader, writer = await asyncio.open_connection(api.hostname, api.port)
+        try:
+            routes = await self.get_all_routes()
+            if self.hub.routespec not in routes:
+                self.log.warning("The proxy has lost the hub's route; it gets all routes again")
+                await super().check_routes(*self._known, routes)
+            await reader.read()
+        finally:
+            writer.close()

@@ -41,6 +41,11 @@ def _parse_yaml(text: str) -> dict[str, Any]:
     return yaml.safe_load(text) or {}
 
 
+def last_changed() -> int:
+    """When the file of the values was written (ns): asking costs nothing, and parsing a large one many milliseconds."""
+    return (SECRET / "values.yaml").stat().st_mtime_ns
+
+
 def read_allowed() -> frozenset[str]:
     """The names in `hub.config.Authenticator.allowed_users` as they are now."""
     config = read_values()["hub"].get("config") or {}
