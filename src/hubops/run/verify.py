@@ -1,5 +1,6 @@
 """The proof of a hub as it runs: a probe person works on it, and a person can log in."""
 
+from hubops.answer import Present
 from hubops.checks.cells import load_proof
 from hubops.checks.login import verify_login
 from hubops.checks.notebook import verify
@@ -10,11 +11,13 @@ from hubops.checks.server_start import Probe
 from hubops.clients.hub import open_hub
 from hubops.clients.kube import Kube
 from hubops.deadline import Deadline
+from hubops.desired.access import login_of
 from hubops.desired.model import Hub, Values
 from hubops.desired.probe import PROBE_NAME
 from hubops.events import step
 from hubops.run.session import Session, hold_and_write, learn_secrets, service_token
 from hubops.secret import Secret
+from hubops.state.live import read_hub_values
 
 VERIFY_LIMIT_S = 600
 
@@ -83,10 +86,16 @@ async def prove_login(hub: Hub, session: Session) -> bool:
     # Admins have another password.
     others = {*hub.people.blocked, *hub.people.admins}
     allowed = [name for name in hub.people.allowed if name not in others]
-    if not password or not allowed:
+    if not password or not allowed or not await _asks_for_that_password(hub, session):
         return False
     await verify_login(session.machine.url + hub.path, allowed[0], Secret(password), session.emit)
     return True
+
+
+async def _asks_for_that_password(hub: Hub, session: Session) -> bool:
+    """Not where the hub's own values chose another login."""
+    given = await read_hub_values(session.kube, hub.namespace)
+    return not isinstance(given, Present) or login_of(given.value) in {"", "SharedPasswordAuthenticator"}
 
 
 def _user_password(secrets: Values) -> str:
