@@ -66,6 +66,7 @@ USER 1000:1000
 WORKDIR /home/jovyan
 CMD ["jupyterhub-singleuser"]
 """
+DEFAULTS = yaml.safe_load((PROJECT / "charts/jupyterhub/values.yaml").read_text())
 VALUES: dict[str, Any] = {
     # JupyterHub gives up a server that does not answer half a minute after its container runs, and with it most of these.
     "hub": {
@@ -73,9 +74,9 @@ VALUES: dict[str, Any] = {
         "config": {"KubeSpawner": {"http_timeout": 300}},
         # What the embedded chart asks for by itself. Upstream asks for none; its hub, and its people, then wait for processors
         # behind the servers, and use fewer.
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+        "resources": DEFAULTS["hub"]["resources"],
     },
-    "proxy": {"chp": {"resources": {"requests": {"cpu": "20m", "memory": "32Mi"}}}},
+    "proxy": {"chp": {"resources": DEFAULTS["proxy"]["chp"]["resources"]}},
     "singleuser": {"memory": {"guarantee": "64M"}, "storage": {"type": "none"}, "defaultUrl": "/tree"},
 }
 Samples = defaultdict[str, list[float]]
@@ -160,11 +161,10 @@ async def time_to_serving(machine: Machine, hub: str) -> float:
 async def start(browser: Browser) -> bool:
     """A server, until it answers itself; False where the hub gives up."""
     server = f"hub/api/users/{browser.name}/server"
-    (
-        await browser.http.post(server, json={}, headers=browser.xsrf(), timeout=VISIT_LIMIT_S)
-    ).raise_for_status()
     # A hub that is busy may be silent for long; the visit's own limit counts.
-    async with browser.http.stream("GET", f"{server}/progress", timeout=VISIT_LIMIT_S) as answer:
+    browser.http.timeout = httpx2.Timeout(VISIT_LIMIT_S)
+    (await browser.http.post(server, json={}, headers=browser.xsrf())).raise_for_status()
+    async with browser.http.stream("GET", f"{server}/progress") as answer:
         async for line in answer.aiter_lines():
             event = json.loads(line[5:]) if line.startswith("data:") else {}
             if event.get("failed"):
@@ -172,7 +172,7 @@ async def start(browser: Browser) -> bool:
                 return False
             if event.get("ready"):
                 break
-    while not (await browser.http.get(f"user/{browser.name}/api", timeout=VISIT_LIMIT_S)).is_success:
+    while not (await browser.http.get(f"user/{browser.name}/api")).is_success:
         await asyncio.sleep(POLL_S)
     return True
 

@@ -12,7 +12,11 @@ from hubops.errors import HubError, OutOfReachError
 from hubops.secret import Redactor, Secret
 
 _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest answer, the progress
-_NO_ROUTE_PAUSES_S = (0.5, 1.0, 2.0)  # a proxy that restarted has its routes back in 3 to 4 s
+_NO_ROUTE_PAUSES_S = (
+    0.5,
+    1.0,
+    2.0,
+)  # a proxy that restarted has its routes back in a second, of an older chart in 4
 SHOWN = 300  # characters of a foreign answer that help a person
 _TOKEN_HINT = "Deploy the hub again, so that its service has today's token and role."  # noqa: S105 - a hint
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -135,4 +139,4 @@ def _page_of(response: httpx2.Response, text: str) -> str:
     """What tells who answered instead of the hub: a page's title, or the name of the server that said nothing."""
     title, server = _TITLE.search(text), response.headers.get("server", "")
     named = f"a page, {title[1].strip()!r}" if title else ("a page" if text else "an empty answer")
-    return f"{named}, of {server}"[:SHOWN] if server else named[:SHOWN]
+    return (f"{named}, of {server}" if server else named)[:SHOWN]

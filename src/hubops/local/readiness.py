@@ -7,6 +7,7 @@ it, and a rollout counts as done whose pods only start.
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from hubops.deadline import Deadline
 from hubops.local.docker import Docker
 from hubops.local.instance import Instance
 
+# kubectl's client has the same, but needs packages, and the list of ./start comes before those.
 Json = dict[str, Any]
 _READY_LIMIT_S = 180
 _SETTLED_LIMIT_S = 60
@@ -36,8 +38,7 @@ class Readiness:
         """Whether the API server answers, the node accepts pods, and pods have the account they run as."""
         nodes = await self._get("/api/v1/nodes")
         account = await self._get("/api/v1/namespaces/default/serviceaccounts/default")
-        conditions = [c for node in nodes.get("items", ()) for c in node["status"]["conditions"]]
-        return bool(account) and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        return bool(account) and any(map(_is_ready, nodes.get("items", ())))
 
     async def is_settled(self) -> bool:
         """Whether controllers and pods are of after the node's start.
@@ -45,28 +46,23 @@ class Readiness:
         A lease of before it is deleted: its holder ended with the node, and nobody waits for it then.
         """
         since = _moment(await self.docker("inspect", "-f", "{{.State.StartedAt}}", self.instance.node))
-        leases = [await self._get(f"{_LEASES}/{name}") for name in _CONTROLLERS]
+        leases = await asyncio.gather(*(self._get(f"{_LEASES}/{name}") for name in _CONTROLLERS))
         if not all(leases):
             return False
         if stale := [lease for lease in leases if _moment(lease["spec"]["renewTime"]) < since]:
             for lease in stale:
                 await self._kubectl("delete", "--raw", f"{_LEASES}/{lease['metadata']['name']}")
             return False
-        pods = (await self._get("/api/v1/pods")).get("items", [])
-        slices = (await self._get("/apis/discovery.k8s.io/v1/endpointslices")).get("items", [])
-        return is_of_after(pods, slices, since)
+        paths = ("/api/v1/pods", "/apis/discovery.k8s.io/v1/endpointslices")
+        pods, slices = await asyncio.gather(*map(self._get, paths))
+        return is_of_after(pods.get("items", []), slices.get("items", []), since)
 
     async def came(self) -> bool:
         """Wait until the cluster is usable, and then for a while until it is settled. False: not usable."""
-        deadline = Deadline(_READY_LIMIT_S)
-        while not await self.is_usable():
-            if deadline.passed:
-                return False
-            await asyncio.sleep(0.5)
-        deadline = Deadline(_SETTLED_LIMIT_S)
-        while not (await self.is_settled() or deadline.passed):
-            await asyncio.sleep(0.5)
-        return True
+        usable = await _becomes_true(self.is_usable, _READY_LIMIT_S)
+        if usable:
+            await _becomes_true(self.is_settled, _SETTLED_LIMIT_S)
+        return usable
 
     async def _get(self, path: str) -> Json:
         """What is there, empty where nothing answers."""
@@ -77,6 +73,15 @@ class Readiness:
         # A raw request does not write ~/.kube/cache.
         access = (f"--kubeconfig={self.instance.kubeconfig}", "--request-timeout=5s")
         return await process.attempt([self.kubectl, *access, *words])
+
+
+async def _becomes_true(question: Callable[[], Awaitable[bool]], limit_s: float) -> bool:
+    deadline = Deadline(limit_s)
+    while not await question():
+        if deadline.passed:
+            return False
+        await asyncio.sleep(0.5)
+    return True
 
 
 def is_of_after(pods: list[Json], slices: list[Json], since: datetime) -> bool:
@@ -97,8 +102,9 @@ def _led_to(slices: list[Json]) -> set[tuple[str, str]]:
     }
 
 
-def _is_ready(pod: Json) -> bool:
-    conditions = pod["status"].get("conditions", ())
+def _is_ready(item: Json) -> bool:
+    """Of a pod or a node."""
+    conditions = item["status"].get("conditions", ())
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 

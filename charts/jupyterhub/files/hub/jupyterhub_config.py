@@ -48,9 +48,11 @@ for _name, _snippet in sorted((z2jh.get_config("hub.extraConfig") or {}).items()
     exec(compile(_snippet, f"hub.extraConfig.{_name}", "exec"), _names)  # noqa: S102 - the operator's own
 
 if z2jh.get_config("FollowsPeople"):
-    # Without a loop it is another command than the hub's start.
-    with contextlib.suppress(RuntimeError):
+    try:
         asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # another command than the hub's start
+    else:
         from followed_people import FollowedPeople
         from jupyterhub.app import JupyterHub
 

@@ -21,9 +21,10 @@ class WatchedProxy(ConfigurableHTTPProxy):
     async def check_routes(self, user_dict: Any, service_dict: Any, routes: Any = None) -> Any:
         """JupyterHub calls it at its start, and now and then; from the first time on the proxy is watched."""
         self._known = user_dict, service_dict
+        result = await super().check_routes(user_dict, service_dict, routes)
         if self._watch is None:
             self._watch = asyncio.create_task(self._keep_watch())
-        return await super().check_routes(user_dict, service_dict, routes)
+        return result
 
     async def _keep_watch(self) -> None:
         while True:

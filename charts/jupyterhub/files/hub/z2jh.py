@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lookup import merged
+from lookup import at, merged
 
 # Where the chart mounts Secret `hub`. Another place is for running the configuration outside a cluster.
 SECRET = Path(os.environ.get("HUB_SECRET_DIRECTORY", "/usr/local/etc/jupyterhub/secret"))
@@ -48,8 +48,7 @@ def last_changed() -> int:
 
 def read_allowed() -> frozenset[str]:
     """The names in `hub.config.Authenticator.allowed_users` as they are now."""
-    config = read_values()["hub"].get("config") or {}
-    return frozenset((config.get("Authenticator") or {}).get("allowed_users") or ())
+    return frozenset(at(read_values(), "hub.config.Authenticator.allowed_users") or ())
 
 
 def get_config(key: str, default: Any = None) -> Any:
