@@ -6,13 +6,16 @@ import contextlib
 import json
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from fast.memory_hub import MemoryHub
 from hubops.checks.cells import find_difference, load_proof, parse_notebook, read_png
@@ -20,7 +23,8 @@ from hubops.checks.notebook import _sweep, wait_answer
 from hubops.checks.proof_model import Cell
 from hubops.checks.server_start import Probe, _is_hopeless
 from hubops.clients.hub import Progress, log_in, open_hub
-from hubops.clients.jupyter import Collector, Ran
+from hubops.clients.jupyter import Collector, Ran, open_kernel
+from hubops.clients.site import Site, make_client
 from hubops.deadline import Deadline
 from hubops.desired.probe import PROBE_NAME, probe_values
 from hubops.errors import HubError, HubopsError, OutOfReachError, RepositoryError
@@ -295,6 +299,30 @@ async def test_a_hub_that_moves_is_asked_where_it_is_now() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, open_hub(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", TOKEN) as hub:
         assert await wait_answer(hub, Deadline(5)) == "5.5.4"
+
+
+async def test_a_closed_connection_to_a_kernel_is_out_of_reach_each_time_it_is_used() -> None:
+    async def app(
+        scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        await receive()
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 201, "headers": []})
+            await send({"type": "http.response.body", "body": b'{"id": "k1"}'})
+        else:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": 1012})
+
+    config = uvicorn.Config(app, ws="wsproto", lifespan="off", log_config=None)
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: H11Protocol(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, make_client(url, {}) as client, open_kernel(Site(client), "ada") as kernel:
+        for why in ("WebSocketDisconnect", "LocalProtocolError"):
+            with pytest.raises(OutOfReachError, match=why):
+                await kernel.run("1")
 
 
 async def test_only_the_hubs_own_not_found_means_absent() -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx2
 from httpx2.websockets import AsyncWebSocketSession, HTTPXWSException, WebSocketUpgradeError
+from wsproto.utilities import LocalProtocolError
 
 from hubops.clients.site import Site
 from hubops.errors import HubError, OutOfReachError
@@ -115,7 +116,8 @@ class Kernel:
             await self._socket.send_json(request)
             while not collector.done:
                 collector.add(json.loads(await self._socket.receive_text()))
-        except HTTPXWSException as error:
+        # The second is what a connection says that was closed before the request: httpx2 lets it through.
+        except (HTTPXWSException, LocalProtocolError) as error:
             raise _broken(self._where, error) from error
         return collector.ran
 
@@ -167,7 +169,7 @@ def _execute_request(source: str, session: str) -> dict[str, Any]:
     }
 
 
-def _broken(where: str, error: HTTPXWSException) -> OutOfReachError:
+def _broken(where: str, error: Exception) -> OutOfReachError:
     why = f"{type(error).__name__} {getattr(error, 'reason', '')}".strip()
     hint = "Look whether proxies on the way let web sockets through and keep them open."
     return OutOfReachError("The connection to the kernel broke", where=where, why=why, hint=hint)
