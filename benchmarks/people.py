@@ -240,7 +240,8 @@ def find_faults(samples: Samples) -> list[str]:
 
 
 def format_results(samples: Samples, about: str) -> str:
-    lines = ["# People", "", about, "", "Median (95th percentile, number).", ""]
+    alike = "Both hubs ask for the same CPU and memory, and give a server 300 s to answer."
+    lines = ["# People", "", about, "", f"Median (95th percentile, number). {alike}", ""]
     lines += ["| | embedded chart | upstream chart | ratio |", "| --- | --- | --- | --- |"]
     for text, (key, unit) in ROWS.items():
         ours, theirs = (samples[f"{hub} {key}"] for hub in HUBS)

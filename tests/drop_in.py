@@ -109,14 +109,12 @@ def _content(objects: Objects, name: str) -> Values:
 
 
 def _servers(settings: dict[str, Values]) -> Values:
-    """The settings, with what is a list or has keys of no meaning by names."""
+    """The settings, with what is a list by names."""
     hub, spawner = {**settings["JupyterHub"]}, {**settings["KubeSpawner"]}
     for trait in ("services", "load_roles"):
         hub[trait] = {each["name"]: each for each in hub.get(trait) or ()}
-    for trait, name in (("volumes", "name"), ("volume_mounts", "mountPath")):
-        spawner[trait] = {each[name]: each for each in dict(spawner.get(trait) or {}).values()}
-    # Kubespawner's own are those of Spawner as well.
-    spawner |= settings.get("Spawner", {})
+    # Those of Spawner are KubeSpawner's as well, whose own win (traitlets).
+    spawner = settings.get("Spawner", {}) | spawner
     others = {name: traits for name, traits in settings.items() if name not in {"JupyterHub", "Spawner"}}
     return {**others, "JupyterHub": hub, "KubeSpawner": spawner}
 

@@ -130,6 +130,10 @@ SWITCHES = {
         "singleuser.storage",
         {"extraVolumes": [{"name": "a", "emptyDir": {}}], "extraVolumeMounts": [{"name": "a", "mountPath": "/a"}]},
     ),
+    "what a kind of spawner would win over": {
+        "hub": {"config": {"Spawner": {"cmd": ["start.sh"], "default_url": "/lab", "http_timeout": 900}}},
+        "singleuser": {"defaultUrl": "/tree"},
+    },
     "a command of the image": nested("singleuser.cmd", value=None),
     "no nodes of their own": nested("scheduling.userPods.nodeAffinity.matchNodePurpose", "ignore"),
     "a login": {"hub": {"config": {"JupyterHub": {"authenticator_class": "github"}, "GitHubOAuthenticator": {"client_id": "i"}}}},

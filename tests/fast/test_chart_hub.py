@@ -59,12 +59,11 @@ def test_home_is_mounted_from_the_persons_claim() -> None:
     spawner = render({"singleuser": {"storage": {"extraVolumes": extra, "extraVolumeMounts": mounts}}})[
         "KubeSpawner"
     ]
-    claim = {"name": "volume-{user_server}", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
-    assert [spawner["volumes"][key] for key in sorted(spawner["volumes"])] == [claim, *extra]
-    assert [spawner["volume_mounts"][key] for key in sorted(spawner["volume_mounts"])] == [
-        {"name": "volume-{user_server}", "mountPath": "/home/jovyan"},
-        *mounts,
-    ]
+    home = "volume-{user_server}"
+    claim = {"name": home, "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
+    assert spawner["volumes"] == {home: claim, "scratch": extra[0]}
+    mount = {"name": home, "mountPath": "/home/jovyan"}
+    assert spawner["volume_mounts"] == {home: mount, "0-scratch": mounts[0], "1-scratch": mounts[1]}
     assert spawner["storage_pvc_ensure"] is True
     assert spawner["storage_capacity"] == "10Gi"
 
@@ -170,27 +169,22 @@ def test_hub_and_proxy_find_each_other_by_name() -> None:
 def test_homes_as_directories_on_one_volume() -> None:
     static = {"type": "static", "static": {"pvcName": "homes", "subPath": "homes/{username}"}}
     spawner = render({"singleuser": {"storage": static}})["KubeSpawner"]
-    assert spawner["volumes"] == {"0-home": {"name": "home", "persistentVolumeClaim": {"claimName": "homes"}}}
+    assert spawner["volumes"] == {"home": {"name": "home", "persistentVolumeClaim": {"claimName": "homes"}}}
     mount = {"name": "home", "mountPath": "/home/jovyan", "subPath": "homes/{username}"}
-    assert spawner["volume_mounts"] == {"0-home": mount}
+    assert spawner["volume_mounts"] == {"home": mount}
     assert not {key for key in spawner if key.startswith(("storage_", "pvc_"))}
 
 
-def test_files_come_from_the_charts_secret_behind_the_home() -> None:
+def test_files_come_from_the_charts_secret() -> None:
     files = {"motd": {"mountPath": "/etc/motd", "mode": 0o444}, "a.json": {"mountPath": "/etc/a.json"}}
     spawner = render({"singleuser": {"extraFiles": files}})["KubeSpawner"]
-    assert [spawner["volumes"][key]["name"] for key in sorted(spawner["volumes"])] == [
-        "volume-{user_server}",
-        "files",
-    ]
     items = [{"key": "motd", "path": "motd", "mode": 292}, {"key": "a.json", "path": "a.json"}]
-    assert spawner["volumes"]["1-files"]["secret"] == {"secretName": "singleuser", "items": items}
-    mounts = [spawner["volume_mounts"][key] for key in sorted(spawner["volume_mounts"])]
-    assert [(each["mountPath"], each.get("subPath")) for each in mounts] == [
-        ("/home/jovyan", None),
-        ("/etc/motd", "motd"),
-        ("/etc/a.json", "a.json"),
-    ]
+    assert spawner["volumes"]["files"]["secret"] == {"secretName": "singleuser", "items": items}
+    mounts = spawner["volume_mounts"]
+    assert {key: (mounts[key]["mountPath"], mounts[key]["subPath"]) for key in ("0-files", "1-files")} == {
+        "0-files": ("/etc/motd", "motd"),
+        "1-files": ("/etc/a.json", "a.json"),
+    }
 
 
 def test_servers_want_nodes_for_users() -> None:
@@ -288,14 +282,20 @@ def test_the_existing_secret_wins(pod: Callable[[Values], None], tmp_path: Path)
     ]
 
 
-def test_names_are_those_of_the_objects() -> None:
-    name = hub_module("z2jh").get_name
-    assert [name(short) for short in ("hub", "proxy-public", "hub-pvc", "ingress")] == [
+def test_names_are_those_of_the_objects(pod: Callable[[Values], None]) -> None:
+    pod({"Names": {"priorityClass": "earth-default-priority"}})
+    z2jh = hub_module("z2jh")
+    shorts = ("hub", "hub-serviceaccount", "proxy-public", "hub-pvc", "ingress", "priority")
+    assert [z2jh.get_name(short) for short in shorts] == [
+        "hub",
         "hub",
         "proxy-public",
         "hub-db-dir",
         "jupyterhub",
+        "earth-default-priority",
     ]
+    place = [z2jh.get_name_env("proxy-public", suffix) for suffix in ("_SERVICE_HOST", "_SERVICE_PORT")]
+    assert place == ["proxy-public", "80"]
 
 
 # --- the configuration file
@@ -333,6 +333,15 @@ def test_snippets_run_last_in_the_order_of_their_names(pod: Callable[[Values], N
     config = run_configuration()
     assert config["JupyterHub"]["active_server_limit"] == 1_000_001
     assert config["KubeSpawner"]["namespace"] == "earth-ns"
+
+
+def test_files_of_a_directory_run_before_snippets(pod: Callable[[Values], None], tmp_path: Path) -> None:
+    directory = tmp_path / "jupyterhub_config.d"
+    directory.mkdir()
+    (directory / "b.py").write_text("limit += 1\nc.JupyterHub.active_server_limit = limit")
+    (directory / "a.py").write_text("limit = 4")
+    pod(values_with({"hub": {"extraConfig": {"a": "c.JupyterHub.active_server_limit += 1"}}}))
+    assert run_configuration()["JupyterHub"]["active_server_limit"] == 6
 
 
 def test_a_failing_snippet_is_named(pod: Callable[[Values], None]) -> None:

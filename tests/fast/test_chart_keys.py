@@ -49,7 +49,6 @@ CONTEXTS: dict[str, Values] = {
     "prePuller.": nested("prePuller", {"continuous": {"enabled": True}, "pause": {"image": {"name": "r/pause"}}})
     | nested("singleuser.profileList", [PROFILE]),
     "prePuller.continuous.enabled": {},
-    "proxy.service.nodePorts.": nested("proxy.service.type", "NodePort"),
 }  # fmt: skip
 # helm reads it, or no value but the default is taken.
 NOT_READ = {"enabled"} | {path for path, node in KEYS.items() if node.get("enum") == [False]}
@@ -307,3 +306,4 @@ def test_cluster_wide_names_are_safe_for_many_hubs() -> None:
 
     assert names("earth", "earth") == {"earth-default-priority", "earth-user-placeholder-priority"}
     assert names("hub", "a").isdisjoint(names("hub", "b"))
+    assert names("hub", "earth").isdisjoint(names("earth-hub", "earth-hub"))

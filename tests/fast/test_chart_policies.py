@@ -78,6 +78,12 @@ CHANGES: dict[str, Values] = {
     "hub for everybody": nested("hub.networkPolicy.allowedIngressPorts", [8081]),
     "no internet": nested("singleuser.networkPolicy.egressAllowRules.nonPrivateIPs", value=False),
     "no policy for servers": nested("singleuser.networkPolicy.enabled", value=False),
+    "metadata in a private range": {
+        "singleuser": {
+            "cloudMetadata": {"ip": "100.100.100.200"},
+            "networkPolicy": {"egressAllowRules": {"privateIPs": True}},
+        }
+    },
     "another metadata address": nested("singleuser.cloudMetadata.ip", "100.200.1.1"),
     "no DNS at private addresses": nested("singleuser.networkPolicy.egressAllowRules.dnsPortsPrivateIPs", value=False),
     "servers without access": {"singleuser": {"extraLabels": {f"{ACCESS}-hub": "false"}}},
@@ -102,8 +108,16 @@ TABLE = [
     ("", "hub", "internet", 443, YES),
     ("", "hub", "database", 5432, YES),
     ("", "hub", "metadata", 80, YES),
+    ("", "hub", "metadata of containers", 80, YES),
     ("", "proxy", "metadata", 80, NO),
     ("", "proxy", "metadata of containers", 80, NO),
+    ("", "proxy", "metadata by IPv6", 80, NO),
+    ("metadata in a private range", "hub", "metadata elsewhere", 80, YES),
+    ("metadata in a private range", "proxy", "metadata elsewhere", 80, NO),
+    ("metadata in a private range", "proxy", "pod here", 8080, YES),
+    ("metadata in a private range", "ada", "metadata elsewhere", 80, NO),
+    ("metadata in a private range", "ada", "metadata by IPv6", 80, NO),
+    ("metadata in a private range", "ada", "database", 5432, YES),
     ("", "proxy", "pod here", 8080, YES),
     # user servers reach what they are for
     ("", "ada", "hub", 8081, YES),

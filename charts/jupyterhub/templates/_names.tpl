@@ -31,10 +31,10 @@ app.kubernetes.io/name: {{ .Chart.Name | quote }}
 
 {{- /*
 The name of what the whole cluster has one of. It is upstream's; where two hubs could have a release of one name,
-in two namespaces, the namespace stands before it.
+in two namespaces, the namespace stands before it, with a dot, which no namespace has.
 */ -}}
 {{- define "jupyterhub.clusterName" -}}
-{{ eq .Release.Name .Release.Namespace | ternary "" (print .Release.Namespace "-") }}{{ .Release.Name }}-{{ .suffix }}
+{{ eq .Release.Name .Release.Namespace | ternary "" (print .Release.Namespace ".") }}{{ .Release.Name }}-{{ .suffix }}
 {{- end }}
 
 {{- define "jupyterhub.image" -}}
@@ -52,7 +52,7 @@ in two namespaces, the namespace stands before it.
 {{- toYaml . }}
 {{- else }}
 {{- range $name, $value := . }}
-- {{ kindIs "map" $value | ternary (merge (dict "name" $name) (kindIs "map" $value | ternary $value dict)) (dict "name" $name "value" $value) | toJson }}
+- {{ kindIs "map" $value | ternary (merge dict (kindIs "map" $value | ternary $value dict) (dict "name" $name)) (dict "name" $name "value" $value) | toJson }}
 {{- end }}
 {{- end }}
 {{- end }}

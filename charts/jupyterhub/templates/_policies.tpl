@@ -7,6 +7,12 @@ to pods (100.64.0.0/10), and everything link-local.
 [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10]
 {{- end }}
 
+{{- /* Whether an address is in one of the private ranges, for an exception must lie in what it is of. */ -}}
+{{- define "jupyterhub.isIn" -}}
+{{- $begins := dict "10.0.0.0/8" `10\.` "172.16.0.0/12" `172\.(1[6-9]|2\d|3[01])\.` "192.168.0.0/16" `192\.168\.` "100.64.0.0/10" `100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.` -}}
+{{- if regexMatch (print "^" (get $begins .range)) .address }}true{{ end -}}
+{{- end }}
+
 {{- /* Pods that have the label of an access, to a port of this pod. */ -}}
 {{- define "jupyterhub.allowLabelled" -}}
 {{- $label := dict "matchLabels" (dict (print "hub.jupyter.org/network-access-" .access) "true") -}}
@@ -91,14 +97,24 @@ to pods (100.64.0.0/10), and everything link-local.
 {{- if $allow.privateIPs }}
 # Machines and pods nearby
 - to:
-    {{- range append $private "fc00::/7" }}
-    - ipBlock: {cidr: {{ . | quote }}}
+    {{- range $private }}
+    - ipBlock:
+        cidr: {{ . }}
+        {{- if and (not $allow.cloudMetadataServer) (include "jupyterhub.isIn" (dict "range" . "address" $metadata)) }}
+        except: [{{ $metadata }}]
+        {{- end }}
     {{- end }}
+    - ipBlock:
+        cidr: fc00::/7
+        {{- if not $allow.cloudMetadataServer }}
+        except: ["fd00:ec2::254/128"]
+        {{- end }}
 {{- end }}
 {{- if $allow.cloudMetadataServer }}
-# The cloud's metadata service
+# The cloud's metadata service, and the other addresses at which clouds give out identities
 - to:
     - ipBlock: {cidr: {{ $metadata }}}
+    - ipBlock: {cidr: 169.254.0.0/16}
 {{- end }}
 {{- with .policy.egress }}
 {{ toYaml . }}

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hub_services import render_services
-from lookup import Values, at, present, traits
-from user_servers import render_spawner
+from lookup import Values, at, traits
+from user_servers import render_kubespawner, render_spawner
 
 HUB_URL = "http://hub:8081"  # the Services' names, which are fixed: one namespace holds one hub
 PROXY_API_URL = "http://proxy-api:8001"
@@ -39,8 +39,8 @@ def render_settings(values: Values, secret: Secrets, namespace: str) -> Settings
     settings: Settings = {
         "JupyterHub": {**_hub(values), **render_services(values, secret)},
         "ConfigurableHTTPProxy": {"api_url": PROXY_API_URL, "should_start": False},  # and so WatchedProxy
-        "Spawner": present({"consecutive_failure_limit": at(values, "hub.consecutiveFailureLimit")}),
-        "KubeSpawner": render_spawner(values, namespace),
+        "Spawner": render_spawner(values),
+        "KubeSpawner": render_kubespawner(values, namespace),
     }
     if at(values, "debug.enabled"):
         settings["JupyterHub"]["log_level"] = "DEBUG"

@@ -10,10 +10,8 @@ POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault
 CONTAINER_SECURITY = {"capabilities": {"drop": ["ALL"]}}
 
 _TRAITS = {
-    "cmd": "cmd",
     "cpu_guarantee": "cpu.guarantee",
     "cpu_limit": "cpu.limit",
-    "default_url": "defaultUrl",
     "environment": "extraEnv",
     "extra_annotations": "extraAnnotations",
     "extra_labels": "extraLabels",
@@ -33,7 +31,19 @@ _PURPOSE = {
 }
 
 
-def render_spawner(values: Values, namespace: str) -> dict[str, Any]:
+def render_spawner(values: Values) -> dict[str, Any]:
+    """Traits of Spawner, as with the upstream chart: one of KubeSpawner, which is a kind of it, would win over `c.Spawner`."""
+    user = values["singleuser"]
+    return {
+        **traits(user, {"cmd": "cmd", "default_url": "defaultUrl"}),
+        **traits(values, {"consecutive_failure_limit": "hub.consecutiveFailureLimit"}),
+        # A class that starts together waits for processors, longer than JupyterHub's half minute: two minutes were not enough for
+        # thirty on two processors.
+        "http_timeout": max(120, at(user, "startTimeout") or 0),
+    }
+
+
+def render_kubespawner(values: Values, namespace: str) -> dict[str, Any]:
     """Traits of KubeSpawner; the servers run in `namespace`."""
     user = values["singleuser"]
     return {
@@ -46,9 +56,6 @@ def render_spawner(values: Values, namespace: str) -> dict[str, Any]:
         "pod_security_context": POD_SECURITY,
         "container_security_context": CONTAINER_SECURITY,
         "allow_privilege_escalation": False,
-        # A class that starts together waits for processors, longer than JupyterHub's half minute: two minutes were not enough for
-        # thirty on two processors.
-        "http_timeout": max(120, at(user, "startTimeout") or 0),
         "automount_service_account_token": False,
         # Names of other Services in the environment help nobody, and slow a shell where there are many.
         "extra_pod_config": {"enableServiceLinks": False},

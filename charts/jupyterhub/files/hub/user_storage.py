@@ -1,6 +1,6 @@
 """The volumes of the servers people work on: homes, files of the chart, and more.
 
-KubeSpawner goes by the order of the keys: first the home, as upstream, which "0" begins.
+By the keys of the upstream chart, for profiles and dict-shaped volumes replace an entry by its key.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ def render_storage(user: Values) -> dict[str, Any]:
     homes = {"dynamic": _own_volume, "static": _directory, "none": _no_home}[storage["type"]]
     volumes, mounts = homes(storage)
     return {
-        "volumes": {**volumes, **_file_volume(files), **_named(storage.get("extraVolumes"))},
-        "volume_mounts": {**mounts, **_file_mounts(files), **_named(storage.get("extraVolumeMounts"))},
+        "volumes": {**volumes, **_file_volume(files), **_volumes(storage.get("extraVolumes"))},
+        "volume_mounts": {**mounts, **_file_mounts(files), **_mounts(storage.get("extraVolumeMounts"))},
         # A claim is made for each person where homes are made, and nowhere else.
         **({"storage_pvc_ensure": True, **traits(storage, _CLAIM_TRAITS)} if homes is _own_volume else {}),
     }
@@ -46,25 +46,30 @@ def _home(
     name: str, claim: str, storage: Values, directory: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     mount = present({"name": name, "mountPath": storage["homeMountPath"], "subPath": directory})
-    return {"0-home": {"name": name, "persistentVolumeClaim": {"claimName": claim}}}, {"0-home": mount}
+    return {name: {"name": name, "persistentVolumeClaim": {"claimName": claim}}}, {name: mount}
 
 
 def _file_volume(files: Values) -> dict[str, Any]:
     if not files:
         return {}
     items = [present({"key": key, "path": key, "mode": file.get("mode")}) for key, file in files.items()]
-    return {"1-files": {"name": "files", "secret": {"secretName": FILES_SECRET, "items": items}}}
+    return {"files": {"name": "files", "secret": {"secretName": FILES_SECRET, "items": items}}}
 
 
 def _file_mounts(files: Values) -> dict[str, Any]:
     return {
-        f"1-files-{index:03}": {"name": "files", "mountPath": file["mountPath"], "subPath": key}
-        for index, (key, file) in enumerate(files.items(), start=1)
+        f"{index}-files": {"name": "files", "mountPath": file["mountPath"], "subPath": key}
+        for index, (key, file) in enumerate(files.items())
     }
 
 
-def _named(items: Any) -> dict[str, Any]:
-    """Volumes or mounts by key; those of a list get keys that keep its order."""
+def _volumes(items: Any) -> dict[str, Any]:
+    """By key; those of a list by their names."""
+    return {item["name"]: item for item in items} if isinstance(items, list) else dict(items or {})
+
+
+def _mounts(items: Any) -> dict[str, Any]:
+    """By key; a volume may be mounted twice, so those of a list have its number too."""
     if isinstance(items, list):
-        return {f"{index:03}-{item['name']}": item for index, item in enumerate(items, start=1)}
+        return {f"{index}-{item['name']}": item for index, item in enumerate(items)}
     return dict(items or {})

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
 PAUSE_S = 0.5
+SILENCE_S = 180  # a node that is gone ends no connection
 
 
 class WatchedProxy(ConfigurableHTTPProxy):
@@ -46,6 +47,7 @@ class WatchedProxy(ConfigurableHTTPProxy):
             if self.hub.routespec not in routes:
                 self.log.warning("The proxy has lost the hub's route; it gets all routes again")
                 await super().check_routes(*self._known, routes)
-            await reader.read()
+            async with asyncio.timeout(SILENCE_S):
+                await reader.read()
         finally:
             writer.close()

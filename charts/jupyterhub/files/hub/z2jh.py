@@ -16,7 +16,8 @@ SECRET = Path(os.environ.get("HUB_SECRET_DIRECTORY", "/usr/local/etc/jupyterhub/
 # hub.existingSecret, which somebody else keeps; it wins.
 EXISTING = SECRET.with_name("existing-secret")
 # The objects whose names are not what upstream's short names say.
-_NAMES = {"hub-pvc": "hub-db-dir", "ingress": "jupyterhub"}
+_NAMES = {"hub-pvc": "hub-db-dir", "hub-serviceaccount": "hub", "ingress": "jupyterhub"}
+_PORTS = {"hub": "8081", "proxy-api": "8001", "proxy-public": "80"}
 
 
 @cache
@@ -76,8 +77,13 @@ def set_config_if_not_none(section: Any, trait: str, key: str) -> None:
 
 
 def get_name(name: str) -> str:
-    """The name of one of the chart's objects; all are fixed, for one namespace holds one hub."""
-    return _NAMES.get(name, name)
+    """The name of one of the chart's objects; all are fixed, for one namespace holds one hub, but for that of the whole cluster."""
+    return get_config("Names.priorityClass", name) if name == "priority" else _NAMES.get(name, name)
+
+
+def get_name_env(name: str, suffix: str = "") -> str:
+    """Where one of the chart's Services is: its `_SERVICE_HOST` or `_SERVICE_PORT`, for which upstream looks in the environment."""
+    return {"_SERVICE_HOST": name, "_SERVICE_PORT": _PORTS[name]}[suffix]
 
 
 def get_secret_value(key: str, default: str | None = None) -> str | None:
