@@ -64,8 +64,9 @@ def write_fleet(root: Path, hubs: int, seed: int = 0) -> list[str]:
     for image in ("images/hub", "images/proxy", "user-images/shared"):
         put(root, f"{image}/Dockerfile", DOCKERFILE)
     names = [f"hub-{number}" for number in range(hubs)]
-    for number, name in enumerate(names):
-        _write_hub(root, name, chance, "" if number == 0 else names[0])
+    provers: dict[bool, str] = {}
+    for name in names:
+        _write_hub(root, name, chance, provers)
     return names
 
 
@@ -79,8 +80,11 @@ def to_yaml(value: Any, indent: int = 0) -> str:
     return "".join(f"{line}\n" for line in _lines(value, " " * indent))
 
 
-def _write_hub(root: Path, name: str, chance: random.Random, prover: str) -> None:
+def _write_hub(root: Path, name: str, chance: random.Random, provers: dict[bool, str]) -> None:
+    """The first on the local cluster, and the first elsewhere, is a staging hub and proves those after it."""
     cluster = chance.choice(["local", *CLUSTERS])
+    prover = provers.get(cluster == "local", "")
+    provers.setdefault(cluster == "local", name)
     alias = chance.choice(["jupyterhub", "jupyterhub", "hubs"])
     own_image, own_path = chance.random() < 1 / 4, chance.random() < 1 / 4
     path = f"/teaching/{name}/" if own_path else f"/{name}/"

@@ -17,8 +17,11 @@ from cluster.commands import deploy_unproved, forgotten, run_hubops
 from cluster.conftest import NAME, Access, Cluster, Fleet, access
 from cluster.test_deploy import make_fleet
 from cluster.test_people import make_token, xsrf
+from hubops.checks.notebook import wait_answer
+from hubops.clients.hub import open_hub
 from hubops.clients.jupyter import Kernel
 from hubops.clients.site import make_client
+from hubops.deadline import Deadline
 from hubops.desired.values import merge
 from hubops.local.instance import load_instance
 from hubops.local.secrets import load_or_create
@@ -62,8 +65,11 @@ class Operator:
         return await self.cluster.run("-n", self.hub, *words, stdin=stdin)
 
     async def restart_hub(self) -> None:
+        """Until it answers: its Service leads to it a moment after it is ready."""
         await self.kube("delete", "pod", "-l", "component=hub")
         await self.kube("rollout", "status", "deployment/hub")
+        async with open_hub(self.access.url, Secret(self.access.token)) as hub:
+            await wait_answer(hub, Deadline(30))
 
     async def pods(self) -> dict[str, str]:
         """The uid of each component's pod."""

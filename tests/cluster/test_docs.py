@@ -329,12 +329,12 @@ async def test_an_example_is_valid(
 
 
 def make_example(directory: Path, block: Block) -> Path:
-    """The fleet of this project, where one file says what the block says; secrets are values like others here."""
+    """The fleet of this project, where one file says what the block says; secrets, and what a cluster's hubs share, are values of its own here."""
     root = directory / "operations"
     shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns(".*", "src", "tests", "docs", "toolchain"))
     said: Values = yaml.safe_load(block.text.replace("RANDOM", "a" * 64))
     path = block.caption.replace("<hub>", EXAMPLE).replace("<image>", "earth")
-    if path.startswith("secrets/"):
+    if path.startswith(("secrets/", "values/clusters/")):
         path = f"hub-charts/{EXAMPLE}/values.yaml"
     file = root / path.replace(NEW_HUB, EXAMPLE)
     whole = path == "hubops.yaml" or path.startswith("values/")

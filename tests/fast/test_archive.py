@@ -418,4 +418,4 @@ def test_that_a_cluster_is_touched_is_said_before_it_is(
     monkeypatch.chdir(shutil.copytree(GOOD, tmp_path / "fleet"))
     result = CliRunner().invoke(command, ["course", "--to", str(tmp_path)])
     assert isinstance(result.exception, RefusedError)
-    assert "This touches cluster local. course goes on; pods in namespace course" in result.stderr
+    assert "This touches cluster campus. course goes on; pods in namespace course" in result.stderr

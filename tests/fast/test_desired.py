@@ -83,19 +83,23 @@ def test_the_example_fleet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "path"),
+    ("url", "origin", "path"),
     [
-        ("", "/course/"),
-        ("https://hubs.example.org/", "/"),
-        ("https://hubs.example.org", "/"),
-        ("https://hubs.example.org/a/b", "/a/b/"),
+        ("", "", "/course/"),
+        ("https://hubs.example.org/", "https://hubs.example.org", "/"),
+        ("https://hubs.example.org", "https://hubs.example.org", "/"),
+        ("https://hubs.example.org:8443/a/b", "https://hubs.example.org:8443", "/a/b/"),
+        ("/a/b", "", "/a/b/"),
     ],
 )
-def test_the_path_of_a_hub_follows_from_its_url(url: str, path: str, repository: Path) -> None:
+def test_the_address_of_a_hub_follows_from_its_url(
+    url: str, origin: str, path: str, repository: Path
+) -> None:
     if url:
         with (repository / "hub-charts/course/hub.yaml").open("a") as file:
             file.write(f"url: {url}\n")
-    assert hub(repository).path == path
+    found = hub(repository)
+    assert (found.origin, found.path) == (origin, path)
 
 
 def test_a_gke_cluster_has_the_context_that_gcloud_makes(repository: Path) -> None:

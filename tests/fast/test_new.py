@@ -365,6 +365,16 @@ def test_a_version_that_is_named_needs_no_answer(root: Path) -> None:
     assert pinned(root, "a") == ("4.4.0", NOBODY)
 
 
+def test_a_hub_of_the_upstream_chart_keeps_its_database(root: Path) -> None:
+    wanted = ("--cluster", "campus", "--auth", "github", "--set", "allowed_organizations=school")
+    result = new("a", *wanted, "--chart-repository", NOBODY, "--chart-version", "4.4.0")
+    assert result.exit_code == 0, result.exception
+    values = yaml.safe_load((root / "hub-charts/a/values.yaml").read_text())["jupyterhub"]
+    assert values["hub"]["db"]["pvc"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    hub = load_fleet(root).require_hub("a")
+    assert (hub.stage, hub.proved_by) == ("staging", ""), "the local staging hub proves nothing there"
+
+
 def test_without_a_repository_that_answers_nothing_is_guessed(root: Path) -> None:
     before = read_tree(root, "")
     error = failure(new("a", "--cluster", "local", "--chart-repository", NOBODY))

@@ -30,6 +30,7 @@ from hubops.execute.people import remove_people
 from hubops.plan.people import who_leaves
 from hubops.run import people as run_people
 from hubops.run.people import PeopleChange
+from hubops.run.session import Machine
 from hubops.secret import Secret
 
 TOKEN = "t0ken-of-the-service"
@@ -339,7 +340,10 @@ async def people_change(
         api.objects["/api/v1/namespaces/course/secrets/hub"] = {"data": data}
     async with hub.open(), api.open() as kube:
         secrets = {"hub": {"services": {SERVICE_NAME: {"apiToken": TOKEN}}}}
-        machine = SimpleNamespace(url=hub.url, secrets=lambda hub: secrets)
+        nothing: Any = None
+        machine = Machine(
+            LEDGER.cluster, Path(), Path(), None, "", nothing, "", url=hub.url, secrets=lambda hub: secrets
+        )
         session: Any = SimpleNamespace(machine=machine, kube=kube, emit=events.append)
         writer: Any = SimpleNamespace(kube=kube, lease=SimpleNamespace(require_held=permit))
         yield PeopleChange(LEDGER, session, writer), events
@@ -447,11 +451,22 @@ async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
     assert hub.acts == []
 
 
+async def test_a_hub_with_an_address_of_its_own_is_asked_there() -> None:
+    memory = MemoryHub({})
+    async with people_change(memory, given(BEFORE)) as (leaving, _):
+        machine = leaving.session.machine
+        own = replace(LEDGER, origin="https://course.example.org", path="/a/")
+        assert machine.address(own) == "https://course.example.org/a/"
+        assert machine.address(replace(own, origin="")) == f"{memory.url}/a/"
+        local = replace(machine, cluster=replace(machine.cluster, local=True))
+        assert local.address(own) == f"{memory.url}/a/", "one address leads to all hubs there"
+
+
 async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_AFTER_UPGRADE_S", "_BEFORE_UPGRADE_S", "_POLL_S"):
         monkeypatch.setattr(run_people, name, 0.02)
     async with people_change(MemoryHub({}), given(BEFORE)) as (leaving, events):
-        leaving.session.machine.url = "http://127.0.0.1:1"  # type: ignore[misc]  # stands for a frozen one
+        leaving.session.machine = replace(leaving.session.machine, url="http://127.0.0.1:1")  # type: ignore[misc]  # stands for a frozen one
         await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW), upgraded=True)
         with pytest.raises(OutOfReachError):
@@ -469,7 +484,8 @@ async def test_a_hub_that_does_not_answer_is_told_soon_where_nothing_changed(
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = 1 if refuses else deaf.getsockname()[1]
         async with people_change(MemoryHub({}), given(NOW)) as (leaving, _):
-            leaving.session.machine.url = f"http://127.0.0.1:{port}"  # type: ignore[misc]  # stands for a frozen one
+            silent = replace(leaving.session.machine, url=f"http://127.0.0.1:{port}")
+            leaving.session.machine = silent  # type: ignore[misc]  # stands for a frozen one
             began = time.monotonic()
             await leaving.after(access(NOW), upgraded=False)
             assert 0.2 <= time.monotonic() - began < 2

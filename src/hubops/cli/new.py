@@ -83,15 +83,15 @@ def _require_name(name: str, fleet: Fleet) -> None:
 def _files(
     fleet: Fleet, wishes: Wishes, cluster: Cluster, login: Login | None, source: Hub | None
 ) -> dict[str, bytes]:
-    stage = choose_stage(fleet, wishes, source)
+    stage = choose_stage(fleet, wishes, cluster, source)
     prover = choose_prover(fleet, wishes, stage, cluster, source)
     image = choose_image(fleet, wishes, source or prover)
     proved_by, values = prover.name if prover else "", login.values if login else {}
     hub = NewHub(wishes.hub, stage, cluster.name, image, proved_by, values, wishes.admins)
     files = image_files(wishes.hub) if wishes.new_image or not image else {}
     if source:
-        known = bool(source.cluster.url and cluster.url)
-        moved = (f"{source.cluster.url}{source.path}", _home(cluster, wishes.hub)) if known else ("", "")
+        before = source.origin or source.cluster.url
+        moved = (f"{before}{source.path}", _home(cluster, wishes.hub)) if before and cluster.url else ("", "")
         return files | copied_files(hub, source, moved)
     return files | hub_files(hub, choose_chart(fleet, wishes, prover))
 

@@ -73,9 +73,9 @@ def choose_cluster(clusters: dict[str, Cluster], wishes: Wishes, source: Hub | N
     return clusters[name]
 
 
-def choose_stage(fleet: Fleet, wishes: Wishes, source: Hub | None) -> str:
+def choose_stage(fleet: Fleet, wishes: Wishes, cluster: Cluster, source: Hub | None) -> str:
     """The stage: what comes before production is made first."""
-    usual = "production" if any(hub.stage == "staging" for hub in fleet.hubs.values()) else "staging"
+    usual = "production" if _provers(fleet, cluster) else "staging"
     return wishes.stage or (source.stage if source else usual)
 
 
@@ -91,13 +91,19 @@ def choose_prover(
         return fleet.require_hub(wishes.proved_by)
     if stage == "staging" or wishes.proved_by == "":
         return None
-    if source and source.stage == stage:
+    if source and source.stage == stage and source.cluster.local == cluster.local:
         return fleet.hubs.get(source.proved_by)
-    staging = {hub.name: hub for hub in fleet.hubs.values() if hub.stage == "staging"}
+    staging = _provers(fleet, cluster)
     near = {name: hub for name, hub in staging.items() if hub.cluster == cluster} or staging
     if len(near) > 1:
         return near[pick("Proved by", "--proved-by", near)]
     return next(iter(near.values()), None)
+
+
+def _provers(fleet: Fleet, cluster: Cluster) -> dict[str, Hub]:
+    """The staging hubs whose images are those of hubs on the cluster: the local one has a registry of its own."""
+    staging = {hub.name: hub for hub in fleet.hubs.values() if hub.stage == "staging"}
+    return {name: hub for name, hub in staging.items() if hub.cluster.local == cluster.local}
 
 
 def choose_image(fleet: Fleet, wishes: Wishes, like: Hub | None) -> str:

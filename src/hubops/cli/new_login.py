@@ -46,7 +46,7 @@ def choose_login(fleet: Fleet, wishes: Wishes, cluster: Cluster, source: Hub | N
         hint = "Write its public address there: url: https://..."
         raise UsageError(f"the cluster {cluster.name} has no url", where=SETTINGS, hint=hint)
     home = f"{cluster.url}/{wishes.hub}/"
-    known = _known_login(fleet.root, choose_stage(fleet, wishes, source), cluster, source)
+    known = _known_login(fleet.root, choose_stage(fleet, wishes, cluster, source), cluster, source)
     if known and not wishes.auth:
         _require_none(wishes.answers, f"its values say already how people log in: {known}")
         provider = provider_of(known)

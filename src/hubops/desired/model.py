@@ -69,7 +69,8 @@ class Access:
 class Hub:
     """One hub. `prefix` is the key its chart's dependency has in the values, "" where there is none.
 
-    `path` is its path at the public address, with a slash at both ends; `layers` are the shared values
+    `path` is its path at the public address, with a slash at both ends, and `origin` scheme and host of that address, ""
+    where it is the cluster's; `layers` are the shared values
     below its own, lowest first. `documents` are the files its values come from, lowest first: those of
     `layers`, its own, and on the local cluster values/local.yaml. `chart` is its Chart.yaml, `lock` its
     Chart.lock, `settings` its hub.yaml, `people_file` its people.yaml. `timeout_s` is how long helm waits for
@@ -93,6 +94,7 @@ class Hub:
     timeout_s: int = 600
     people_may_leave: int = 0
     disabled: str = ""
+    origin: str = ""
     documents: tuple[Document, ...] = ()
     chart: Document = _NO_FILE
     lock: Document = _NO_FILE

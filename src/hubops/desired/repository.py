@@ -124,6 +124,7 @@ def _hub(files: Files, fleet: Fleet, directory: Path, clusters: Mapping[str, Clu
         timeout_s=own.get("timeout", 600),
         people_may_leave=own.get("people-may-leave", 0),
         disabled=own.get("disabled", ""),
+        origin=_origin(own.get("url", "")),
         documents=(*shared, values, *([files.read("values/local.yaml")] if cluster.local else [])),
         chart=chart,
         lock=files.read(f"{relative}/Chart.lock"),
@@ -179,16 +180,28 @@ def _check_proof(files: Files, hub: Hub, hubs: Mapping[str, Hub]) -> None:
     document = files.read(f"hub-charts/{hub.name}/hub.yaml", _HUB_KEYS)
     if not hub.proved_by or not _require(files, "proved-by", hub.proved_by, hubs, document):
         return
-    prover = hubs[hub.proved_by]
-    # What cannot be read of the prover may be that it is one.
-    if prover.stage != "staging" and prover.settings.file not in files.wrong:
+    prover, where = hubs[hub.proved_by], document.place("proved-by")
+    # What cannot be read of them may be that all is well.
+    if prover.settings.file in files.wrong:
+        return
+    if prover.stage != "staging":
         what = f"{hub.name} is proved by {prover.name}, which is not a staging hub"
-        where = document.place("proved-by")
         files.refuse(document.file, RepositoryError(what, where=where, rule="prover-not-staging"))
+    elif prover.cluster.local != hub.cluster.local and not {document.file, SETTINGS} & files.wrong:
+        what = f"{hub.name} is proved by {prover.name}, and one of the two runs on the local cluster"
+        why = "the local cluster has its images in a registry of its own: what ran there is never what the other gets"
+        hint = f"Name a staging hub of {hub.cluster.name}, or of another cluster with the fleet's registry."
+        error = RepositoryError(what, where=where, why=why, hint=hint, rule="prover-elsewhere")
+        files.refuse(document.file, error)
 
 
 def _path(url: str, name: str) -> str:
     return "/" + path + "/" if (path := urlsplit(url).path.strip("/")) else "/" if url else f"/{name}/"
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def _chart(files: Files, name: str) -> Document:

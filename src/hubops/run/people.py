@@ -115,7 +115,7 @@ class PeopleChange:
 
     def _open(self) -> AbstractAsyncContextManager[Api]:
         machine = self.session.machine
-        return open_hub(machine.url + self.hub.path, service_token(machine.secrets(self.hub)))
+        return open_hub(machine.address(self.hub), service_token(machine.secrets(self.hub)))
 
     async def _ask(self, api: Api, limit_s: float) -> set[str]:
         """The names of all whom the hub knows, but for the probe person."""

@@ -44,6 +44,11 @@ class Machine:
     makes_secrets: Callable[[Hub], bool] = lambda _: False
     keeping: Keeping = field(default_factory=Keeping)
 
+    def address(self, hub: Hub) -> str:
+        """Where the hub answers: at its own host, if it has one, but on the local cluster, whose one address leads to all."""
+        own = "" if self.cluster.local else hub.origin
+        return (own or self.url) + hub.path
+
     def opened(self, hub: Hub) -> Hub:
         """The hub with the names of its people, whose file may be encrypted.
 

@@ -38,7 +38,7 @@ async def prove(hub: Hub, session: Session, kube: Kube) -> Proof:
         OutOfReachError: nobody could tell.
     """
     machine = session.machine
-    url, secrets = machine.url + hub.path, machine.secrets(hub)
+    url, secrets = machine.address(hub), machine.secrets(hub)
     claims = f"/api/v1/namespaces/{hub.namespace}/persistentvolumeclaims"
 
     labels = f"hub.jupyter.org/username={PROBE_NAME}"
@@ -88,7 +88,7 @@ async def prove_login(hub: Hub, session: Session) -> bool:
     allowed = [name for name in hub.people.allowed if name not in others]
     if not password or not allowed or not await _asks_for_that_password(hub, session):
         return False
-    await verify_login(session.machine.url + hub.path, allowed[0], Secret(password), session.emit)
+    await verify_login(session.machine.address(hub), allowed[0], Secret(password), session.emit)
     return True
 
 

@@ -15,6 +15,8 @@ from hubops.scaffold.changes import read_tree
 from hubops.scaffold.rewrite import rewrite
 
 EMBEDDED = "file://../../charts/jupyterhub"
+# The upstream chart would delete the hub's database with its release.
+_KEPT = {"hub": {"db": {"pvc": {"annotations": {"helm.sh/resource-policy": "keep"}}}}}
 _OWN = "# What this hub has of its own; what it shares with others is in values/.\n"
 # Of hub.yaml; each belongs to one hub and no other. The last two are leave for what a reviewer saw of that one.
 _NOT_COPIED = ("release", "namespace", "url", "disabled", "people-may-leave", "check")
@@ -66,6 +68,7 @@ class NewHub:
 
 def hub_files(hub: NewHub, chart: ChartPin) -> dict[str, bytes]:
     """The hub's directory by paths in the repository."""
+    values = hub.values if chart.repository == EMBEDDED else merge(_KEPT, hub.values)
     dependencies = [chart.dependency()]
     about = {"apiVersion": "v2", "name": hub.name, "version": "0.1.0", "dependencies": dependencies}
     texts = {
@@ -73,7 +76,7 @@ def hub_files(hub: NewHub, chart: ChartPin) -> dict[str, bytes]:
         "Chart.lock": lock_text(dependencies, dependencies),
         "hub.yaml": _text({key: value for key, value in hub.settings().items() if value}),
         "people.yaml": _people(hub),
-        "values.yaml": _text({JUPYTERHUB: hub.values}, _OWN) if hub.values else _OWN,
+        "values.yaml": _text({JUPYTERHUB: values}, _OWN) if values else _OWN,
     }
     return {f"hub-charts/{hub.name}/{name}": text.encode() for name, text in texts.items()}
 

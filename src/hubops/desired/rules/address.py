@@ -139,9 +139,7 @@ def reserved_namespace(view: HubView) -> Iterator[RepositoryError]:
 
 def public_url(hub: Hub) -> str:
     """Where people find the hub, with a slash at the end; only its path where nothing says on which host."""
-    url = str(hub.settings.value.get("url", ""))
-    host = url if urlsplit(url).netloc else hub.cluster.url
-    parts = urlsplit(host)
+    parts = urlsplit(hub.origin or hub.cluster.url)
     return f"{parts.scheme}://{parts.netloc}{hub.path}" if parts.netloc else hub.path
 
 

@@ -14,15 +14,11 @@ _ANNOTATIONS = ("hub", "db", "pvc", "annotations")
 
 
 def delete_pvc(view: HubView) -> Iterator[RepositoryError]:
-    """KubeSpawner deletes volumes unless told not to; the embedded chart tells it."""
+    """KubeSpawner deletes volumes unless told not to; hubops tells it (desired.people), below what the values say."""
     why = "who is deleted as a user loses the home as well"
-    hint = "Write hub.config.KubeSpawner.delete_pvc: false."
-    value = view.at(*_TRAIT)
-    if value is True:
+    hint = "Take it out: hubops sets it to false."
+    if view.at(*_TRAIT) is True:
         yield RepositoryError("delete_pvc is on", where=view.place(*_TRAIT), why=why, hint=hint)
-    elif value is None and view.is_upstream and not view.hub.cluster.local:
-        what = "delete_pvc is on, as KubeSpawner has it by default"
-        yield RepositoryError(what, where=view.place(*_TRAIT), why=why, hint=hint)
     for name, snippet in (view.at("hub", "extraConfig") or {}).items():
         if _DELETES.search(str(snippet)):
             place = view.place("hub", "extraConfig", name)

@@ -21,6 +21,10 @@ RULES = (
     _rule("unknown-key", "One of our own files has a key that hubops does not know."),
     _rule("unknown-name", "hub.yaml names a stage, cluster, image or hub that there is not."),
     _rule("prover-not-staging", "A hub is proved by one that is not a staging hub."),
+    _rule(
+        "prover-elsewhere",
+        "A hub is proved by one on the local cluster and is not there, or the other way round.",
+    ),
     _rule("hub-name", "A hub, release or namespace has a name that Kubernetes does not take."),
     _rule("hub-without-chart", "A directory in hub-charts/ has no Chart.yaml."),
     _rule("wrong-dependency", "A dependency in Chart.yaml is none that helm could read."),
