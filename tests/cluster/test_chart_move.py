@@ -53,8 +53,9 @@ async def require_all_there(operator: Operator, ada: Browser, kernel: str, befor
     assert await ada.run(kernel, "print(kept)") == "41\n"
     assert await operator.inside("jupyter-ada", "cat ~/paper") == "results\n"
     after = await operator.pods()
-    restarted = {part for part in after.keys() & before.keys() if after[part] != before[part]}
-    assert "singleuser-server" in after
+    common = after.keys() & before.keys()
+    restarted = {part for part in common if after[part] != before[part]}
+    assert "singleuser-server" in common
     assert restarted == {"hub", "proxy"}
 
 

@@ -4,19 +4,25 @@ import json
 import sqlite3
 import urllib.error
 import urllib.request
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from fast.answering import serve_answers
 from fast.volumes import serve
 from hubops.cli import init
 from hubops.cli.chart import upgrade
 from hubops.clients.questions import Questions
+from hubops.desired.model import Cluster as WantedCluster
+from hubops.desired.model import Hub
+from hubops.desired.probe import SERVICE_NAME
 from hubops.errors import ClusterError, MachineError, RefusedError, ReleaseError
 from hubops.execute.asking_pod import asking_spec
 from hubops.execute.database import NAME, read_database, without_servers, write_database
@@ -27,8 +33,10 @@ from hubops.execute.twin_objects import references, rename_references, twin_obje
 from hubops.plan.rehearsal import compare
 from hubops.plan.rehearsal_model import Measured, Rehearsed
 from hubops.report.rehearsal import format_rehearsal, rehearsal_data
-from hubops.run.session import permission
+from hubops.run.session import Machine, Session, permission
+from hubops.run.twin import Twin
 from hubops.run.twin_chart import known
+from hubops.secret import Redactor
 from hubops.state.rehearsal_model import Answers, Mount, Person, Server, parse_answers
 
 TRAITS = {"pvc_name_template": "claim-{user_server}", "slug_scheme": "safe", "remember_pvc_name": "True"}
@@ -420,6 +428,42 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "ops")
     monkeypatch.setenv("HUBOPS_LOCAL", "there-is-none")
     return tmp_path / "ops"
+
+
+async def test_a_twin_is_asked_where_it_is_and_not_at_the_running_hubs_own_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+
+    async def prove_login(hub: Hub, session: Session) -> bool:
+        asked.append(session.machine.address(hub))
+        return True
+
+    monkeypatch.setattr("hubops.run.twin.prove_login", prove_login)
+    nothing: Any = None
+    hub = Hub(
+        "course", directory=tmp_path, stage="production", cluster=WantedCluster("campus"), image="", release="course",
+        namespace="course", path="/a/", prefix="", values={}, origin="https://course.example.org",
+    )  # fmt: skip
+    secrets = {"hub": {"services": {SERVICE_NAME: {"apiToken": "t"}}}}
+    with serve_answers() as server:
+        server.reply = lambda *_: (200, {}, b'{"version": "5.5.4"}')
+
+        @asynccontextmanager
+        async def forward(*_: object) -> AsyncIterator[str]:
+            yield f"http://{server.host}"
+
+        url = "https://hubs.example.org"
+        machine = Machine(
+            hub.cluster, tmp_path, tmp_path, None, "", nothing, "", url=url, secrets=lambda _: secrets
+        )
+        connection: Any = SimpleNamespace(forward=forward)
+        session = Session(machine, connection, tmp_path, lambda _: None, Redactor())
+        twin = Twin(nothing, hub, session, nothing, nothing, "hubops-rehearse-course")
+        measured = await twin.use(1.5, nothing, server=False)
+        assert measured == Measured(1.5, logged_in=True)
+        assert asked == [f"http://{server.host}/a/"]
+        assert server.seen == [("GET", "/a/hub/api/")]
 
 
 def test_what_is_touched_is_said_first_and_without_a_cluster_that_is_told(root: Path) -> None:

@@ -34,10 +34,14 @@ from hubops.scaffold.repository_files import image_files
 @click.option(
     "--from", "source", metavar="HUB", help="Copy the settings of HUB, but neither people nor secrets."
 )
-@click.option("--stage", type=click.Choice(STAGES), help="[default: production, when there is a staging hub]")
+@click.option(
+    "--stage", type=click.Choice(STAGES), help="[default: production, when a staging hub can prove it there]"
+)
 @click.option("--cluster", help="One of clusters in hubops.yaml. [default: the only one; else asked]")
 @click.option(
-    "--proved-by", metavar="HUB", help="[default: the staging hub, on the same cluster if there is one]"
+    "--proved-by",
+    metavar="HUB",
+    help="[default: a staging hub whose images it has, on the same cluster if there is one]",
 )
 @click.option("--image", help="A directory of user-images/. [default: that of the hub that proves it]")
 @click.option("--new-image", is_flag=True, help="Begin a user image of the hub's own.")

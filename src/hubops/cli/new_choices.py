@@ -76,7 +76,8 @@ def choose_cluster(clusters: dict[str, Cluster], wishes: Wishes, source: Hub | N
 def choose_stage(fleet: Fleet, wishes: Wishes, cluster: Cluster, source: Hub | None) -> str:
     """The stage: what comes before production is made first."""
     usual = "production" if _provers(fleet, cluster) else "staging"
-    return wishes.stage or (source.stage if source else usual)
+    copied = source.stage if source and source.cluster.local == cluster.local else ""
+    return wishes.stage or copied or usual
 
 
 def choose_prover(

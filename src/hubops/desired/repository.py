@@ -190,7 +190,7 @@ def _check_proof(files: Files, hub: Hub, hubs: Mapping[str, Hub]) -> None:
     elif prover.cluster.local != hub.cluster.local and not {document.file, SETTINGS} & files.wrong:
         what = f"{hub.name} is proved by {prover.name}, and one of the two runs on the local cluster"
         why = "the local cluster has its images in a registry of its own: what ran there is never what the other gets"
-        hint = f"Name a staging hub of {hub.cluster.name}, or of another cluster with the fleet's registry."
+        hint = f"Name a staging hub of {hub.cluster.name}{'' if hub.cluster.local else ', or of another cluster but the local one'}."
         error = RepositoryError(what, where=where, why=why, hint=hint, rule="prover-elsewhere")
         files.refuse(document.file, error)
 

@@ -82,8 +82,11 @@ class Twin:
         measured = Measured(answers_s)
         async with self.session.connection.forward(self.namespace, _PROXY, _PORT) as url:
             session = replace(self.session, machine=replace(self.session.machine, url=url))
-            hub = replace(self.hub, namespace=self.namespace)
-            async with open_hub(url + hub.path, service_token(session.machine.secrets(hub))) as api:
+            # At the running hub's own host nothing is asked.
+            hub = replace(self.hub, namespace=self.namespace, origin="")
+            async with open_hub(
+                session.machine.address(hub), service_token(session.machine.secrets(hub))
+            ) as api:
                 await wait_answer(api, Deadline(_ANSWER_LIMIT_S))
             try:
                 measured = replace(measured, logged_in=await prove_login(hub, session))

@@ -32,7 +32,7 @@ class WatchedProxy(ConfigurableHTTPProxy):
             try:
                 await self._watch_once()
             except Exception as error:  # noqa: BLE001 - a proxy that is away is asked again
-                self.log.debug("The proxy does not answer: %s", error)
+                self.log.debug("The proxy does not answer: %r", error)
             await asyncio.sleep(PAUSE_S)
 
     async def _watch_once(self) -> None:

@@ -77,7 +77,7 @@ def set_config_if_not_none(section: Any, trait: str, key: str) -> None:
 
 
 def get_name(name: str) -> str:
-    """The name of one of the chart's objects; all are fixed, for one namespace holds one hub, but for that of the whole cluster."""
+    """The name of one of the chart's objects; all are fixed, for one namespace holds one hub, but for `priority`."""
     return get_config("Names.priorityClass", name) if name == "priority" else _NAMES.get(name, name)
 
 

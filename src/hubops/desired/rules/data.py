@@ -16,8 +16,9 @@ _ANNOTATIONS = ("hub", "db", "pvc", "annotations")
 def delete_pvc(view: HubView) -> Iterator[RepositoryError]:
     """KubeSpawner deletes volumes unless told not to; hubops tells it (desired.people), below what the values say."""
     why = "who is deleted as a user loses the home as well"
-    hint = "Take it out: hubops sets it to false."
-    if view.at(*_TRAIT) is True:
+    hint = "Take it out, or write false: hubops sets it to false where nobody says otherwise."
+    # Null takes hubops' own value away.
+    if (view.at(*_TRAIT[:-1]) or {}).get(_TRAIT[-1], False) is not False:
         yield RepositoryError("delete_pvc is on", where=view.place(*_TRAIT), why=why, hint=hint)
     for name, snippet in (view.at("hub", "extraConfig") or {}).items():
         if _DELETES.search(str(snippet)):
