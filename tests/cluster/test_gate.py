@@ -126,6 +126,7 @@ async def test_a_lost_lease_stops_helm_at_its_next_write(
     async with open_gate(cluster, tmp_path / "run", permit=permit) as gate:
         with pytest.raises(ReleaseError, match="the lease was lost"):
             await helm_at(cluster, tmp_path / "run").upgrade(upgrade)
+        assert "the lease was lost" in gate.undecided()
     assert len(gate.writes) == 3  # the namespace, the release's record, and one of its three objects
     found, _ = await kube.list(f"/api/v1/namespaces/{upgrade.namespace}/configmaps")
     assert len([item for item in found if item["metadata"]["name"] in {"a", "b", "c"}]) == 1

@@ -1,6 +1,7 @@
 """The lease on a real API server: who waits, who inherits, who lost it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -131,13 +132,20 @@ async def enter(kube: Kube, hub: str) -> None:
         pass
 
 
-async def test_work_that_ended_in_an_error_is_inherited_until_somebody_finishes_it(
+async def test_a_helm_that_an_error_left_at_work_is_inherited_until_somebody_finishes(
     kube: Kube, hub: str
 ) -> None:
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            async with hold(kube, hub, ignore, holder="one"):
+    async def fail(holder: str, *, at_work: bool) -> None:
+        with contextlib.suppress(ZeroDivisionError):
+            async with hold(kube, hub, ignore, holder=holder) as lease:
+                lease.at_work = at_work
                 raise ZeroDivisionError
+
+    await fail("none", at_work=False)
+    async with hold(kube, hub, ignore, holder="zero") as lease:
+        assert lease.inherited == "", "who was refused before helm left nothing"
+    await fail("one", at_work=True)
+    await fail("again", at_work=False)
     async with hold(kube, hub, ignore, holder="two") as lease:
         assert lease.inherited == "one"
     async with hold(kube, hub, ignore, holder="three") as lease:

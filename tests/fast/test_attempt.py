@@ -88,6 +88,8 @@ class World:
         self.step(f"prove {self.runs}")
         if self.wrong.get(self.runs) == "proof":
             raise HubError("cell 3 says 5, not 4")
+        if self.wrong.get(self.runs) == "another helm":
+            self.label = "another's"
 
     async def read_deployed(self, *_: Any) -> Deployed:
         return Deployed(bool(self.label), self.label)
@@ -298,6 +300,16 @@ async def test_what_nobody_can_tell_is_neither_held_nor_taken_back(world: World)
     world.wrong.clear()
     assert await world.merge("b") == "deploy"
     assert (await world.history()).settled
+
+
+async def test_what_another_helm_changed_during_the_proof_is_not_called_proved(world: World) -> None:
+    await world.deploy("a")
+    world.wrong["b"] = "another helm"
+    with pytest.raises(OutOfReachError, match="the release staging is another's by now"):
+        await world.deploy("b")
+    assert [r.ending for r in (await world.history()).records] == [P, U]
+    world.wrong.clear()
+    assert (await world.deploy("b")).made.proved, "the next run finds out"
 
 
 async def test_without_a_kept_chart_the_failure_says_that_nothing_comes_back(world: World) -> None:

@@ -121,6 +121,23 @@ async def test_after_closing_reads_go_on_and_writes_say_why_not(upstream: Upstre
     assert gate.writes == []
 
 
+@pytest.mark.parametrize(
+    ("statuses", "why"),
+    [
+        ([201, 200], ""),
+        ([422], ""),
+        ([409, 500], "PATCH /x: HTTP 500"),
+        ([0], "PATCH /x: no answer"),
+        ([429], "PATCH /x: HTTP 429"),
+        ([503, 200], ""),
+        ([200, 503], "PATCH /x: HTTP 503"),
+    ],
+)
+def test_a_write_that_nobody_decided_is_told_unless_it_was_done_later(statuses: list[int], why: str) -> None:
+    gate = Gate(Path("unused"), writes=[Write("PATCH", "/x", status) for status in (500, *statuses)])
+    assert gate.undecided(1) == why
+
+
 async def test_a_dry_run_writes_nothing(upstream: Upstream, socket: Path) -> None:
     async with Gate(socket, dry_run=True).open() as gate, gate.client() as client:
         assert (await client.delete(f"{PODS}/x")).status_code == 403

@@ -199,21 +199,28 @@ def test_the_death_of_the_kernel_ends_the_waiting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "text", "hopeless"),
+    ("reason", "text", "told", "hopeless"),
     [
-        ("BackOff", 'Back-off pulling image "x"', True),
-        ("BackOff", "Back-off restarting failed container notebook", True),
-        ("Failed", "Error: ImagePullBackOff", True),
-        ("Failed", "Failed to pull image: not found", True),
-        ("Failed", "Failed to pull image: 503 Service Unavailable", False),
-        ("FailedScheduling", "0/3 nodes are available: 3 Insufficient memory", False),
-        ("FailedMount", "MountVolume.SetUp failed", False),
-        ("Pulled", "Successfully pulled image", False),
-        ("", "the image was not found by a hook", False),
+        ("BackOff", 'Back-off pulling image "x"', "", True),
+        ("BackOff", 'Back-off pulling image "x"', "Failed to pull image: no space left on device", True),
+        ("BackOff", 'Back-off pulling image "x"', "Failed to pull image: 503 Service Unavailable", False),
+        ("BackOff", "Back-off restarting failed container notebook", "", True),
+        ("Failed", "Error: ImagePullBackOff", "Failed to pull image: unauthorized", True),
+        ("Failed", "Error: ImagePullBackOff", "Failed to pull image: i/o timeout", False),
+        ("Failed", "Error: ErrImagePull", "", False),
+        ("Failed", "Failed to pull image: not found", "", True),
+        ("Failed", "Failed to pull image: 503 Service Unavailable", "", False),
+        ("Failed", "Error: ErrImageNeverPull", "", True),
+        ("FailedScheduling", "0/3 nodes are available: 3 Insufficient memory", "", False),
+        ("FailedMount", "MountVolume.SetUp failed", "", False),
+        ("Pulled", "Successfully pulled image", "", False),
+        ("", "the image was not found by a hook", "", False),
     ],
 )
-def test_only_what_waiting_does_not_heal_ends_a_start(reason: str, text: str, hopeless: bool) -> None:
-    assert _is_hopeless(Progress(text, reason=reason)) == hopeless
+def test_only_what_waiting_does_not_heal_ends_a_start(
+    reason: str, text: str, told: str, hopeless: bool
+) -> None:
+    assert _is_hopeless(Progress(text, reason=reason), ["Pulling image", told]) == hopeless
 
 
 @pytest.mark.parametrize(("failures", "swept"), [(0, True), (3, True), (4, False)])
@@ -260,6 +267,11 @@ async def answering(status: str, body: str, headers: str = "") -> AsyncIterator[
             "refuses our",
         ),
         ("500 Oops", '{"message": "Spawner failed"}', HubError, "Spawner failed"),
+        ("403 Forbidden", "<html>a firewall</html>", OutOfReachError, "HTTP 403"),
+        ("401 Unauthorized", "<html>an Ingress</html>", OutOfReachError, "HTTP 401"),
+        ("500 Oops", "<html>a proxy</html>", OutOfReachError, "HTTP 500"),
+        ("200 OK", "<h1>It works!</h1>", OutOfReachError, "It works"),
+        ("200 OK", "[]", OutOfReachError, "[]"),
         ("429 Slow Down", "", OutOfReachError, "HTTP 429"),
         ("502 Bad Gateway", "<html>proxy</html>", OutOfReachError, "HTTP 502"),
         ("503 Unavailable", "no hub yet", OutOfReachError, "no hub yet"),
@@ -323,6 +335,13 @@ async def test_a_closed_connection_to_a_kernel_is_out_of_reach_each_time_it_is_u
         for why in ("WebSocketDisconnect", "LocalProtocolError"):
             with pytest.raises(OutOfReachError, match=why):
                 await kernel.run("1")
+
+
+async def test_a_page_of_the_hub_itself_is_its_answer() -> None:
+    own = "X-JupyterHub-Version: 5.5.4\r\n"
+    async with answering("500 Oops", "<html>", own) as url, make_client(url, {}) as client:
+        with pytest.raises(HubError):
+            await Site(client).send("GET", "hub/login")
 
 
 async def test_only_the_hubs_own_not_found_means_absent() -> None:

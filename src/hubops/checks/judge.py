@@ -55,6 +55,11 @@ def judge_pod(pod: Json, *, patient: bool = True) -> Verdict:
     return Verdict(State.WAITING, unscheduled(pod) or status.get("phase", "Pending"))
 
 
+def is_over(pod: Json) -> bool:
+    """Whether the pod has ended for good, as one that was evicted: it lies about, and another one is in its place."""
+    return pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+
+
 def is_failing(pod: Json) -> bool:
     """Whether a container failed twice and waits for its next try."""
     return judge_pod(pod).state is State.WAITING and judge_pod(pod, patient=False).state is State.FAILED
@@ -78,8 +83,13 @@ def _hopeless(container: Json, allowed: int) -> str:
 def _is_pull_hopeless(reason: str, message: str) -> bool:
     if reason not in {"ErrImagePull", "ImagePullBackOff"}:
         return False
-    in_vain = reason == "ImagePullBackOff" and "ErrImagePull" in message and not _MAY_PASS.search(message)
-    return in_vain or _REGISTRY_SAID_NO.search(message) is not None
+    again = reason == "ImagePullBackOff" and "ErrImagePull" in message
+    return is_pull_in_vain(message, again=again)
+
+
+def is_pull_in_vain(failure: str, *, again: bool) -> bool:
+    """Whether a pull that failed like this stays so; `again`: it is to be tried again."""
+    return _REGISTRY_SAID_NO.search(failure) is not None or (again and not _MAY_PASS.search(failure))
 
 
 def _end_of(container: Json) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hubops.checks.judge import judge_pod, unscheduled
+from hubops.checks.judge import is_over, judge_pod, unscheduled
 from hubops.checks.model import State
 from hubops.errors import HubopsError, OutOfReachError
 
@@ -16,7 +16,9 @@ _LATE = re.compile("timed out waiting|context deadline exceeded")
 
 def find_lack(pods: Iterable[Mapping[str, Any]]) -> str:
     """Why no node takes the pods that are not ready; "" when all are, or one waits for something else."""
-    reasons = [unscheduled(pod) for pod in pods if judge_pod(pod).state is not State.DONE]
+    reasons = [
+        unscheduled(pod) for pod in pods if not is_over(pod) and judge_pod(pod).state is not State.DONE
+    ]
     return reasons[0] if reasons and all(is_lack(reason) for reason in reasons) else ""
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from hubops.checks.judge import is_over
 from hubops.clients.kube import Kube
 from hubops.errors import HubError
 from hubops.secret import Redactor
@@ -21,7 +22,7 @@ async def refuse_unknown_options(kube: Kube, namespace: str, redactor: Redactor)
     said = [
         await kube.logs(namespace, pod["metadata"]["name"], "hub", lines=_LOG_LINES)
         for pod in pods
-        if not pod["metadata"].get("deletionTimestamp")
+        if not pod["metadata"].get("deletionTimestamp") and not is_over(pod)
     ]
     found = dict.fromkeys(_UNKNOWN.findall("\n".join(said)))
     if found:

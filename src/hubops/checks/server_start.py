@@ -9,6 +9,7 @@ from typing import Any
 
 from hubops.checks import nodes
 from hubops.checks.cells import last_line
+from hubops.checks.judge import is_pull_in_vain
 from hubops.checks.proof_model import Cell
 from hubops.clients.hub import Hub, Progress
 from hubops.deadline import Deadline
@@ -22,17 +23,12 @@ _SPAWN_EVENTS = 6
 # Kubelet events after which a container does not start by waiting, by `reason` and part of the message
 # (KubeSpawner passes them on). Failed scheduling and mounts are not among them: they often heal.
 _HOPELESS = {
-    "BackOff": ("",),
-    "Failed": (
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImagePullBackOff",
-        "not found",
-        "unauthorized",
-        "denied",
-    ),
+    "BackOff": ("restarting",),
+    "Failed": ("ErrImageNeverPull", "InvalidImageName"),
     "InspectFailed": ("",),
 }
+_PULL_FAILED = "Failed to pull"
+_PULL_AGAIN = ("Back-off pulling", "ImagePullBackOff")
 _SCHEDULING = {"FailedScheduling", "Scheduled"}
 
 
@@ -125,7 +121,7 @@ async def _follow(hub: Hub, user: str, watch: Watch) -> bool:
                 _note(message, watch)
                 if message.ready:
                     return True
-                if message.failed or _is_hopeless(message):
+                if message.failed or _is_hopeless(message, watch.events):
                     raise HubError("The start failed")  # the message is the last of the events
     server = await hub.find_server(user)
     if server is None or not (server.ready or server.pending):
@@ -142,8 +138,16 @@ def _note(message: Progress, watch: Watch) -> None:
         watch.emit(Line(watch.redactor.mask(message.message)))
 
 
-def _is_hopeless(message: Progress) -> bool:
-    return any(part in message.message for part in _HOPELESS.get(message.reason, ()))
+def _is_hopeless(message: Progress, told: Sequence[str]) -> bool:
+    """Whether waiting is in vain. A pull is tried again by itself: then the reason `told` of its last failure counts."""
+    text = message.message
+    if any(part in text for part in _HOPELESS.get(message.reason, ())):
+        return True
+    again = any(part in text for part in _PULL_AGAIN)
+    if message.reason not in {"BackOff", "Failed"} or not (again or _PULL_FAILED in text):
+        return False
+    failure = next((each for each in reversed([*told, text]) if _PULL_FAILED in each), "")
+    return is_pull_in_vain(failure, again=again)
 
 
 def join_lines(*parts: str) -> str:

@@ -75,6 +75,7 @@ class Gate:
     fault: Callable[[str, str], Fault | None] = lambda method, path: None  # noqa: ARG005 - the names say what it takes
     writes: list[Write] = field(default_factory=list)
     url: str = ""
+    _refused: str = ""
     _closed: str = ""
     _prefix: str = field(default_factory=lambda: "/" + secrets.token_urlsafe(24))
 
@@ -133,8 +134,21 @@ class Gate:
         try:
             self.permit(request.method, request.path)
         except RefusedError as error:
-            return str(error)
+            self._refused = str(error)
+            return self._refused
         return ""
+
+    def undecided(self, since: int = 0) -> str:
+        """Why a helm that failed says nothing of its release: a write from the journal's `since`-th on that was not decided.
+
+        Not by us, who were no longer permitted to write, nor by an API server that was changing over or asked for patience (429,
+        5xx, no answer) and was not asked again with success. "" when each was.
+        """
+        last = {(write.method, write.path): write.status for write in self.writes[since:]}
+        lost = (
+            f"{method} {path}: {_said(status)}" for (method, path), status in last.items() if _said(status)
+        )
+        return self._refused or next(lost, "")
 
     def _journal(self, request: "_Request") -> Callable[[int], None]:
         """Enter a write, before it is passed on; its status is added by what is returned."""
@@ -159,6 +173,11 @@ class Gate:
         elif fault.status:
             await _refuse(send, fault.status, "by a test")
         return fault.cut or bool(fault.status)
+
+
+def _said(status: int) -> str:
+    """How an undecided write was answered; "" for a decision."""
+    return "no answer" if not status else f"HTTP {status}" if status == 429 or status >= 500 else ""  # noqa: PLR2004
 
 
 _App = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from hubops.clients.site import NO_ACCESS, SHOWN, Site, make_client
-from hubops.errors import HubError, OutOfReachError
+from hubops.clients.site import NO_ACCESS, Site, make_client
+from hubops.errors import HubError
 from hubops.secret import Secret
 
 # kubernetes_asyncio's ApiException as text.
@@ -58,13 +58,7 @@ class Hub:
         self.site = site
 
     async def version(self) -> str:
-        answer = await self.site.send("GET", "hub/api/")
-        try:
-            return str(answer.json()["version"])
-        except (ValueError, KeyError, TypeError) as error:
-            # A default backend or a landing page says 200 to everything.
-            where, why = str(answer.request.url), f"it answered {answer.text[:SHOWN]!r}"
-            raise OutOfReachError("No hub answers at its address", where=where, why=why) from error
+        return self.site.read(await self.site.send("GET", "hub/api/"), lambda said: str(said["version"]))
 
     async def list_people(self) -> list[Person]:
         """Everybody whom the hub knows and our role may see."""
@@ -72,9 +66,8 @@ class Hub:
         page: Mapping[str, Any] | None = {"offset": 0, "limit": _PAGE}
         while page:
             path = f"hub/api/users?offset={page['offset']}&limit={page['limit']}"
-            answer = (await self.site.send("GET", path, kind=_PAGES)).json()
-            found += map(_person_of, answer["items"])
-            page = answer["_pagination"]["next"]
+            people, page = self.site.read(await self.site.send("GET", path, kind=_PAGES), _page_of)
+            found += people
         return found
 
     async def find_person(self, user: str) -> Person | None:
@@ -84,7 +77,7 @@ class Hub:
             if NO_ACCESS in answer.text:
                 raise self.site.refusal(answer)
             return None
-        return _person_of(answer.json())
+        return self.site.read(answer, _person_of)
 
     async def find_server(self, user: str) -> ServerState | None:
         """The user's default server, stopped or not; None when there is no such user."""
@@ -162,6 +155,11 @@ async def open_hub(url: str, token: Secret) -> AsyncIterator[Hub]:
 
 def _user(name: str) -> str:
     return f"hub/api/users/{quote(name, safe='')}"
+
+
+def _page_of(said: Mapping[str, Any]) -> tuple[list[Person], Mapping[str, Any] | None]:
+    """Some people, and where to go on."""
+    return [_person_of(model) for model in said["items"]], said["_pagination"]["next"]
 
 
 def _person_of(model: Mapping[str, Any]) -> Person:

@@ -133,7 +133,7 @@ async def open_kernel(site: Site, user: str) -> AsyncIterator[Kernel]:
         OutOfReachError: the connection failed.
     """
     kernels = f"user/{quote(user, safe='')}/api/kernels"
-    kernel = (await site.send("POST", kernels, body={})).json()["id"]
+    kernel = site.read(await site.send("POST", kernels, body={}), lambda made: str(made["id"]))
     session = uuid4().hex
     url = site.http.base_url.join(f"{kernels}/{kernel}/channels?session_id={session}")
     socket_url = url.copy_with(scheme={"http": "ws", "https": "wss"}[url.scheme])

@@ -62,7 +62,7 @@ class Kube:
         query = {"labelSelector": labels, "fieldSelector": fields}
         headers = {"Accept": _METADATA_ONLY} if metadata_only else None
         response = await self._send("GET", path, query={k: v for k, v in query.items() if v}, headers=headers)
-        found: Json = response.json()
+        found = _json(response)
         return found["items"] or [], found["metadata"]["resourceVersion"]
 
     async def create(self, path: str, body: Json) -> Json:
@@ -140,8 +140,7 @@ class Kube:
         response = await self._send(
             "POST", path, content=content, query=query, headers=headers, timeout=_WATCH_TIMEOUT
         )
-        answer: Json = response.json()
-        return answer
+        return _json(response)
 
     async def watch(self, path: str, *, labels: str = "") -> AsyncIterator[tuple[str, Json]]:
         """Every object of a collection as ADDED, then each change as it comes, for ever.
@@ -204,8 +203,7 @@ class Kube:
         """Any request whose answer is JSON."""
         content = json.dumps(body).encode() if body is not None else None
         response = await self._send(method, path, content=content, query=query, content_type=content_type)
-        answer: Json = response.json()
-        return answer
+        return _json(response)
 
     async def _send(
         self,
@@ -240,6 +238,15 @@ class Kube:
         except httpx2.HTTPError as error:
             raise _unreachable(f"{method} {path}", error) from error
         return response
+
+
+def _json(response: httpx2.Response) -> Json:
+    """The object of an answer, where it is one: what stands before an API server may answer with a page."""
+    try:
+        answer: Json = response.json()
+    except ValueError as error:
+        raise _unreachable(f"{response.request.method} {response.request.url.path}", error) from error
+    return answer
 
 
 def is_status(error: ClusterError, code: int) -> bool:

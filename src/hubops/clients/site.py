@@ -3,14 +3,15 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import httpx2
 
 from hubops.errors import HubError, OutOfReachError
 from hubops.secret import Redactor, Secret
 
+T = TypeVar("T")
 _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest answer, the progress
 _NO_ROUTE_PAUSES_S = (
     0.5,
@@ -63,17 +64,31 @@ class Site:
         """A `with` block in which transport errors of httpx2 become `OutOfReachError`."""
         return _Mapped(f"{request} at {self.http.base_url}", self._redactor)
 
+    def read(self, answer: httpx2.Response, parse: Callable[[Any], T]) -> T:
+        """What `parse` finds in the JSON of an answer.
+
+        Raises:
+            OutOfReachError: it is something else. A default backend or a landing page says 200 to everything.
+        """
+        try:
+            return parse(answer.json())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            where = f"{answer.request.method} {answer.request.url.copy_with(query=None)}"
+            why = f"it answered {self._redactor.mask(answer.text[:SHOWN])!r}"
+            hint = "Look whether the address is right, and what stands before the hub, then run again."
+            raise OutOfReachError("No hub answers at its address", where=where, why=why, hint=hint) from error
+
     def refusal(self, response: httpx2.Response) -> HubError | OutOfReachError:
         """The error that an unwelcome response means."""
         where = f"{response.request.method} {response.request.url.copy_with(query=None)}"
         status, said = response.status_code, self._redactor.mask(_message_of(response))
         why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+        waits = response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or _is_anothers(response)
+        if waits or status > 500:  # noqa: PLR2004 - a plain 500 is the hub's own failure
+            hint = "Look whether hub and proxy are running, and what stands before them, then run again."
+            return OutOfReachError("The hub gives no answer of its own", where=where, why=why, hint=hint)
         if status in {401, 403} or NO_ACCESS in said:
             return HubError("The hub refuses our service's request", where=where, why=why, hint=_TOKEN_HINT)
-        waits = response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or _has_no_route(response)
-        if waits or status > 500:  # noqa: PLR2004 - a plain 500 is the hub's own failure
-            hint = "Look whether hub and proxy are running, then run again."
-            return OutOfReachError("The hub gives no answer of its own", where=where, why=why, hint=hint)
         return HubError(
             "The hub refuses a request", where=where, why=why, hint="See the hub's log: hubops logs HUB"
         )
@@ -114,8 +129,16 @@ def _has_no_route(response: httpx2.Response) -> bool:
 
     The proxy sends it for every path between its own start and the hub's next look at its routes.
     """
-    if response.status_code != httpx2.codes.NOT_FOUND:
-        return False
+    return response.status_code == httpx2.codes.NOT_FOUND and _is_page(response)
+
+
+def _is_anothers(response: httpx2.Response) -> bool:
+    """Whether it is a page of something before the hub: an Ingress's login, a firewall, a proxy without routes."""
+    return _is_page(response) and "X-JupyterHub-Version" not in response.headers
+
+
+def _is_page(response: httpx2.Response) -> bool:
+    """Whether it is no JSON object, as which hub and servers answer a program."""
     try:
         return not isinstance(response.json(), dict)
     except httpx2.ResponseNotRead:  # the refused handshake of a web socket

@@ -39,6 +39,8 @@ async def heal_release(
         }
         await kube.patch(f"/api/v1/namespaces/{namespace}/secrets/{secret['metadata']['name']}", body)
         emit(Remark(f"release {release} was left {status} by a killed run; marked as failed"))
+    # What that run left is seen to: what is pending from now on is another's.
+    lease.inherited = ""
     return bool(pending)
 
 

@@ -44,13 +44,17 @@ def now() -> datetime:
 
 @dataclass
 class Lease:
-    """A lease we hold. `inherited` is who held it before and did not finish, "" when nobody did."""
+    """A lease we hold. `inherited` is who held it before and left helm at work, "" when nobody did.
+
+    `at_work`: helm was started by us, and not seen to succeed; what it may have left pending is nobody's after us.
+    """
 
     hub: str
     holder: str
     inherited: str
     renewed_at: datetime
     clock: Clock
+    at_work: bool = False
 
     @property
     def path(self) -> str:
@@ -94,8 +98,8 @@ async def hold(
     """Hold the lease `deploy-<hub>` in namespace `hubops`, both created when absent; wait for another holder.
 
     A holder that died on this machine loses it at once, any other when we have seen no renewal for 15
-    seconds by our own clock: the clocks of two machines differ. When the body ends with an exception, the
-    lease is released but says that its work is unfinished, and the next holder has it as `inherited`.
+    seconds by our own clock: the clocks of two machines differ. When the body ends with an exception while helm
+    is `at_work`, the lease is released but says so, and the next holder has it as `inherited`.
 
     Raises:
         OutOfReachError: the cluster does not answer.
@@ -104,11 +108,12 @@ async def hold(
     lease = Lease(hub, holder or this_holder(), "", clock(), clock)
     await _acquire(kube, lease, emit, sleep)
     renewing = asyncio.create_task(_renew_forever(kube, lease, sleep))
-    unfinished = lease.holder
+    ended = False
     try:
         yield lease
-        unfinished = ""
+        ended = True
     finally:
+        unfinished = "" if ended else lease.holder if lease.at_work else lease.inherited
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
         await asyncio.shield(_release(kube, lease, unfinished))

@@ -7,10 +7,11 @@ from typing import Any
 from hubops.clients.gate import Gate
 from hubops.clients.helm import Helm, Upgrade
 from hubops.errors import HubopsError, ReleaseError
+from hubops.execute.lease import Lease
 
 
 async def upgrade_release(
-    helm: Helm, upgrade: Upgrade, gate: Gate, *watches: Coroutine[Any, Any, None]
+    helm: Helm, upgrade: Upgrade, gate: Gate, lease: Lease, *watches: Coroutine[Any, Any, None]
 ) -> None:
     """Run helm to its end, or until one of `watches` raises because waiting is in vain.
 
@@ -19,9 +20,11 @@ async def upgrade_release(
     Raises:
         ReleaseError: helm's failure, or what a watch found.
     """
+    lease.at_work = True
     await watched(
         helm.upgrade(upgrade), *watches, failed=lambda: gate.close("the release cannot become ready")
     )
+    lease.at_work = False
 
 
 async def watched(

@@ -8,7 +8,7 @@ from hubops.desired.access import read_access
 from hubops.desired.model import Access, Hub, Values
 from hubops.desired.people import with_people
 from hubops.desired.values import merge, of_jupyterhub, prefixed
-from hubops.errors import HubError, HubopsError, RefusedError, ReleaseError, RolledBackError
+from hubops.errors import HubError, HubopsError, OutOfReachError, RefusedError, ReleaseError, RolledBackError
 from hubops.events import step
 from hubops.execute import records
 from hubops.execute.bundle import Bundle, pack, unpack
@@ -103,10 +103,21 @@ class Attempt:
                     from hubops.run.verify import prove  # noqa: PLC0415 - see above
 
                     await prove(self.hub, self.session, writer.kube)
+                await self._require_ours(upgrade, content, writer)
             except HubopsError as failure:
                 # A proof is about what stands, whoever wrote it.
                 return failure, bool(writer.gate.writes) or isinstance(failure, HubError)
         return None, True
+
+    async def _require_ours(self, upgrade: Upgrade, content: str, writer: Writer) -> None:
+        """A helm beside ours may have upgraded the release meanwhile: then it is not known what was proved."""
+        if (await read_deployed(writer.kube, upgrade.release, upgrade.namespace)).content != content:
+            raise OutOfReachError(
+                f"the release {upgrade.release} is another's by now",
+                where=f"namespace {upgrade.namespace}",
+                why="helm was run on it beside hubops, and what was tried may be either",
+                hint="See who runs helm there (helm history), then deploy again.",
+            )
 
     async def _apply_people(self, bundle: Bundle, *, upgraded: bool) -> None:
         """Who came is let in, and who may not be there any more taken off; without a proof the hub is not asked for anything."""

@@ -76,15 +76,20 @@ async def _fetch_dependencies(chart: Path, writer: Writer) -> None:
 
 
 async def _upgrade(upgrade: Upgrade, writer: Writer, session: Session) -> None:
-    kube, namespace = session.kube, upgrade.namespace
+    kube, namespace, written = session.kube, upgrade.namespace, len(writer.gate.writes)
     known = await rollout.find_pods(kube, namespace)
     hopeless = rollout.refuse_hopeless(kube, namespace, known, session.redactor)
     stuck = refuse_stuck(kube, namespace, known, session.redactor)
     try:
-        await upgrade_release(writer.helm, upgrade, writer.gate, hopeless, stuck)
+        await upgrade_release(writer.helm, upgrade, writer.gate, writer.lease, hopeless, stuck)
     except ReleaseError as error:
         # Helm fails as well when the cluster goes away under it, and that says nothing of the release.
         await kube.request("GET", "/version")
+        if error.where.startswith("helm") and (why := writer.gate.undecided(written)):
+            hint = "Run again: that goes on where this run stopped."
+            raise OutOfReachError(
+                error.what, where=error.where, why=f"{why}\n{error.why}", hint=hint
+            ) from error
         await rollout.refuse_no_node(kube, namespace, error, session.redactor)
         if "pod" not in error.where:
             explained = await rollout.explain(kube, namespace, session.redactor)
