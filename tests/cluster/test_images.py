@@ -1,8 +1,10 @@
 """Images that are made from each other, built by a real BuildKit and pushed to a real registry."""
 
 import json
+import re
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -234,17 +236,18 @@ async def test_at_once_are_as_many_as_there_is_room_for(
     unique = uuid4().hex
     dockerfile = f"FROM {base_image.NAME}\nRUN date +%s.%N; sleep 1; date +%s.%N; : {unique} "
     fleet = repository({f"i{number}/Dockerfile": f"{dockerfile}{number}\n" for number in range(4)})
-    running, most = 0, 0
+    times: dict[str, set[float]] = defaultdict(set)
 
-    def count(event: Event) -> None:
-        nonlocal running, most
-        if isinstance(event, Line) and event.text.startswith("#1 [internal] load build definition"):
-            running += 1
-            most = max(most, running)
-        running -= isinstance(event, Output)
+    def note(event: Event) -> None:
+        if isinstance(event, Line) and (
+            told := re.fullmatch(r"#\d+ [\d.]+ (\d{10}\.\d+)", event.text.strip())
+        ):
+            times[event.of].add(float(told[1]))
 
-    await make_images(fleet, fleet.images, registry, workshop, count, push=False)
-    assert most == PLENTY.cores
+    await make_images(fleet, fleet.images, registry, workshop, note, push=False)
+    assert [len(each) for each in times.values()] == [2] * 4
+    spans = [(min(each), max(each)) for each in times.values()]
+    assert max(sum(began <= at < ended for began, ended in spans) for at, _ in spans) == PLENTY.cores
 
 
 @dataclass(frozen=True)
