@@ -337,8 +337,11 @@ async def test_a_closed_connection_to_a_kernel_is_out_of_reach_each_time_it_is_u
                 await kernel.run("1")
 
 
-async def test_a_page_of_the_hub_itself_is_its_answer() -> None:
+async def test_a_page_of_the_hub_itself_is_its_answer_but_for_one_without_a_route() -> None:
     own = "X-JupyterHub-Version: 5.5.4\r\n"
+    async with answering("404 Not Found", "<html>", own) as url, make_client(url, {}) as client:
+        with pytest.raises(OutOfReachError):
+            await Site(client).send("GET", "user/ada/api/kernels")
     async with answering("500 Oops", "<html>", own) as url, make_client(url, {}) as client:
         with pytest.raises(HubError):
             await Site(client).send("GET", "hub/login")

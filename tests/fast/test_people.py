@@ -451,6 +451,12 @@ async def test_nobody_is_deleted_whose_home_would_go_and_that_is_said() -> None:
     assert hub.acts == []
 
 
+def move(leaving: PeopleChange, url: str) -> None:
+    """From now on the cluster's hubs are at another address; the session of these tests stands for a frozen one."""
+    session: Any = leaving.session
+    session.machine = replace(session.machine, url=url)
+
+
 async def test_a_hub_with_an_address_of_its_own_is_asked_there() -> None:
     memory = MemoryHub({})
     async with people_change(memory, given(BEFORE)) as (leaving, _):
@@ -466,7 +472,7 @@ async def test_a_hub_that_is_away_fails_only_at_the_end(monkeypatch: pytest.Monk
     for name in ("_AFTER_UPGRADE_S", "_BEFORE_UPGRADE_S", "_POLL_S"):
         monkeypatch.setattr(run_people, name, 0.02)
     async with people_change(MemoryHub({}), given(BEFORE)) as (leaving, events):
-        leaving.session.machine = replace(leaving.session.machine, url="http://127.0.0.1:1")  # type: ignore[misc]  # stands for a frozen one
+        move(leaving, "http://127.0.0.1:1")
         await leaving.before(access(NOW), rolled_out=True)
         await leaving.after(access(NOW), upgraded=True)
         with pytest.raises(OutOfReachError):
@@ -484,8 +490,7 @@ async def test_a_hub_that_does_not_answer_is_told_soon_where_nothing_changed(
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = 1 if refuses else deaf.getsockname()[1]
         async with people_change(MemoryHub({}), given(NOW)) as (leaving, _):
-            silent = replace(leaving.session.machine, url=f"http://127.0.0.1:{port}")
-            leaving.session.machine = silent  # type: ignore[misc]  # stands for a frozen one
+            move(leaving, f"http://127.0.0.1:{port}")
             began = time.monotonic()
             await leaving.after(access(NOW), upgraded=False)
             assert 0.2 <= time.monotonic() - began < 2

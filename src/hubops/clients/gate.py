@@ -146,7 +146,7 @@ class Gate:
         """
         last = {(write.method, write.path): write.status for write in self.writes[since:]}
         lost = (
-            f"{method} {path}: {_said(status)}" for (method, path), status in last.items() if _said(status)
+            f"{method} {path}: {said}" for (method, path), status in last.items() if (said := _said(status))
         )
         return self._refused or next(lost, "")
 

@@ -13,11 +13,8 @@ from hubops.secret import Redactor, Secret
 
 T = TypeVar("T")
 _REQUEST_TIMEOUT_S = 30.0  # the hub sends a blank line every 8 s on its longest answer, the progress
-_NO_ROUTE_PAUSES_S = (
-    0.5,
-    1.0,
-    2.0,
-)  # a proxy that restarted has its routes back in a second, of an older chart in 4
+# A proxy that restarted has its routes back in a second, of an older chart in 4.
+_NO_ROUTE_PAUSES_S = (0.5, 1.0, 2.0)
 SHOWN = 300  # characters of a foreign answer that help a person
 _TOKEN_HINT = "Deploy the hub again, so that its service has today's token and role."  # noqa: S105 - a hint
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -83,8 +80,8 @@ class Site:
         where = f"{response.request.method} {response.request.url.copy_with(query=None)}"
         status, said = response.status_code, self._redactor.mask(_message_of(response))
         why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-        waits = response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or _is_anothers(response)
-        if waits or status > 500:  # noqa: PLR2004 - a plain 500 is the hub's own failure
+        waits = response.is_redirect or status == httpx2.codes.TOO_MANY_REQUESTS or _has_no_route(response)
+        if waits or _is_anothers(response) or status > 500:  # noqa: PLR2004 - a plain 500 is the hub's own failure
             hint = "Look whether hub and proxy are running, and what stands before them, then run again."
             return OutOfReachError("The hub gives no answer of its own", where=where, why=why, hint=hint)
         if status in {401, 403} or NO_ACCESS in said:
